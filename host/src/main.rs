@@ -1,0 +1,2 @@
+//! The `llm-quantize` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The stable interface between llm-quantize and its format backends.

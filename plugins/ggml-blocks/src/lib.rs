@@ -1,0 +1,1 @@
+//! ggml's block types, byte for byte as the reference writes them.
