@@ -1,1 +1,2 @@
 //! The stable interface between llm-quantize and its format backends.
+pub mod wire;

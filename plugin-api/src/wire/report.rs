@@ -1,0 +1,53 @@
+//! What a backend tells after work: one report per unit, one per validated file.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Result of quantizing one unit. Free-form numbers land in the job's JSON report under the unit's id.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct UnitReport {
+    /// Sentences for the user.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// Named figures, for example a loss per tensor.
+    #[serde(default)]
+    pub figures: Map<String, Value>,
+}
+
+/// Result of a structural check of files in the backend's own format.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ValidationReport {
+    /// Everything found; no finding of [`Severity::Error`] = valid.
+    pub findings: Vec<Finding>,
+}
+
+impl ValidationReport {
+    /// Whether no error was found.
+    pub fn is_valid(&self) -> bool {
+        self.findings.iter().all(|f| f.severity != Severity::Error)
+    }
+}
+
+/// One observation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it concerns: a tensor, a key, a byte range.
+    pub subject: String,
+    /// The sentence.
+    pub message: String,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The file must not be used.
+    Error,
+    /// The file works, something is odd.
+    Warning,
+    /// A fact worth knowing.
+    #[serde(other)]
+    Info,
+}
