@@ -1,1 +1,3 @@
 //! The GGUF backend of llm-quantize.
+
+pub mod value;
