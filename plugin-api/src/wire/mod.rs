@@ -18,7 +18,9 @@ pub use description::{
     Attention, Experts, Hyperparameters, ModelDescription, Rope, RopeScaling, TensorDescription, UnitDescription,
     UnitKind,
 };
-pub use descriptor::{Container, Descriptor, DeviceKind, FormatDescriptor, Level, OptionKind, OptionSpec, SeenByLaterLayers};
+pub use descriptor::{
+    Container, Descriptor, DeviceKind, FormatDescriptor, Level, OptionKind, OptionSpec, SeenByLaterLayers,
+};
 pub use encoding::{WireError, decode, encode};
 pub use manifest::{MANIFEST_SECTION, MANIFEST_SECTION_MACH, Manifest};
 pub use plan::{LiteralSpan, OutputFile, Plan, PlanFault, Slot, StatisticsNeed, UnitNeed};

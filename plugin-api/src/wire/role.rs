@@ -126,9 +126,29 @@ impl Role {
         use Role::*;
         matches!(
             self,
-            AttnQ | AttnK | AttnV | AttnQkv | AttnOutput | AttnQA | AttnQB | AttnKvA | AttnKvB | FfnGate | FfnUp
-                | FfnGateUp | FfnDown | Router | ExpertGate | ExpertUp | ExpertGateUp | ExpertDown | SharedExpertGate
-                | SharedExpertUp | SharedExpertDown | SharedExpertRouter | OutputHead
+            AttnQ
+                | AttnK
+                | AttnV
+                | AttnQkv
+                | AttnOutput
+                | AttnQA
+                | AttnQB
+                | AttnKvA
+                | AttnKvB
+                | FfnGate
+                | FfnUp
+                | FfnGateUp
+                | FfnDown
+                | Router
+                | ExpertGate
+                | ExpertUp
+                | ExpertGateUp
+                | ExpertDown
+                | SharedExpertGate
+                | SharedExpertUp
+                | SharedExpertDown
+                | SharedExpertRouter
+                | OutputHead
         )
     }
 
@@ -137,8 +157,17 @@ impl Role {
         use Role::*;
         matches!(
             self,
-            EmbeddingNorm | OutputNorm | AttnNorm | AttnNorm2 | AttnPostNorm | AttnQNorm | AttnKNorm | AttnQANorm
-                | AttnKvANorm | FfnNorm | FfnPostNorm
+            EmbeddingNorm
+                | OutputNorm
+                | AttnNorm
+                | AttnNorm2
+                | AttnPostNorm
+                | AttnQNorm
+                | AttnKNorm
+                | AttnQANorm
+                | AttnKvANorm
+                | FfnNorm
+                | FfnPostNorm
         )
     }
 }

@@ -1,0 +1,82 @@
+//! What a plugin offers: a backend, sessions that quantize, readers that decode.
+
+use super::{HostRef, ModelRef, PResult, SinkRef, UnitView};
+use abi_stable::{
+    StableAbi, sabi_trait,
+    std_types::{RBox, RSlice, RSliceMut, RStr, RString, RVec},
+};
+
+/// A file that the host has mapped for a reader. Frozen.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy, Debug)]
+pub struct FileView<'a> {
+    /// Name relative to the model folder, or the bare file name.
+    pub name: RStr<'a>,
+    /// All bytes of the file; for `recognize` at most the first 64 KiB.
+    pub data: RSlice<'a, u8>,
+    /// Length of the whole file.
+    pub length: u64,
+}
+
+/// One quantization job. Opening it computed the plan; no call does I/O.
+#[sabi_trait]
+pub trait Session: Send + Sync {
+    /// `Plan` document.
+    fn plan(&self) -> RString;
+    /// Fills `out` with literal number `index` of the plan; `out` has exactly its length.
+    fn literal(&self, index: u32, out: RSliceMut<'_, u8>) -> PResult<()>;
+    /// Quantizes one unit into the sink. Returns a `UnitReport` document.
+    #[sabi(last_prefix_field)]
+    fn quantize(
+        &self,
+        host: &HostRef<'_>,
+        model: &ModelRef<'_>,
+        unit: UnitView<'_>,
+        sink: &SinkRef<'_>,
+    ) -> PResult<RString>;
+}
+
+/// An owned session.
+pub type SessionBox = Session_TO<'static, RBox<()>>;
+
+/// A parsed model in the backend's own format. Holds no file bytes: the host passes its mapping with every call.
+#[sabi_trait]
+pub trait Reader: Send + Sync {
+    /// `ReaderSummary` document.
+    fn summary(&self) -> RString;
+    /// Decodes whole rows of tensor `tensor` from `first_row` into `out`.
+    fn decode_rows(
+        &self,
+        files: RSlice<'_, FileView<'_>>,
+        tensor: u32,
+        first_row: u64,
+        out: RSliceMut<'_, f32>,
+    ) -> PResult<()>;
+    /// Rebuilds a side file of the Hugging Face folder.
+    fn sidecar(&self, files: RSlice<'_, FileView<'_>>, name: RStr<'_>) -> PResult<RVec<u8>>;
+    /// Checks the structure of the files, every block's scales included. Returns a `ValidationReport` document.
+    #[sabi(last_prefix_field)]
+    fn validate(&self, host: &HostRef<'_>, files: RSlice<'_, FileView<'_>>) -> PResult<RString>;
+}
+
+/// An owned reader.
+pub type ReaderBox = Reader_TO<'static, RBox<()>>;
+
+/// A format backend.
+#[sabi_trait]
+pub trait Backend: Send + Sync {
+    /// `Descriptor` document.
+    fn describe(&self) -> RString;
+    /// Plans a job given as a `Request` document. Everything that can be refused is refused here.
+    fn open_session(&self, host: &HostRef<'_>, model: &ModelRef<'_>, request: RStr<'_>) -> PResult<SessionBox>;
+    /// Confidence, 0 to 100, that these files are a model of this backend's format.
+    fn recognize(&self, files: RSlice<'_, FileView<'_>>) -> u32;
+    /// Parses files of this backend's format.
+    fn open(&self, host: &HostRef<'_>, files: RSlice<'_, FileView<'_>>) -> PResult<ReaderBox>;
+    /// Whether `device` (`cpu`, `cuda:0`) is usable here; a sentence about it.
+    #[sabi(last_prefix_field)]
+    fn probe_device(&self, device: RStr<'_>) -> PResult<RString>;
+}
+
+/// An owned backend.
+pub type BackendBox = Backend_TO<'static, RBox<()>>;

@@ -1,0 +1,112 @@
+//! From the ABI to the author's traits: decode, guard, encode. One shim per trait, no logic.
+
+use super::panic::guard;
+use super::{Backend, Context, Error, MappedFile, Model, Output, Reader, Session, Unit};
+use crate::{abi, wire};
+use abi_stable::{
+    sabi_trait::TD_Opaque,
+    std_types::{RResult, RSlice, RSliceMut, RStr, RString, RVec},
+};
+
+pub(super) struct BackendShim(pub(super) Box<dyn Backend>);
+struct SessionShim(Box<dyn Session>);
+struct ReaderShim(Box<dyn Reader>);
+
+fn outcome<T>(result: Result<T, Error>) -> abi::PResult<T> {
+    match result {
+        Ok(value) => RResult::ROk(value),
+        Err(error) => RResult::RErr(error.into()),
+    }
+}
+
+fn mapped<'a>(files: RSlice<'a, abi::FileView<'a>>) -> Vec<MappedFile<'a>> {
+    let one = |f: &abi::FileView<'a>| MappedFile { name: f.name.as_str(), data: f.data.as_slice(), length: f.length };
+    files.as_slice().iter().map(one).collect()
+}
+
+impl abi::Backend for BackendShim {
+    fn describe(&self) -> RString {
+        guard("describe", || Ok(wire::encode(&self.0.describe()).into())).unwrap_or_else(|e| e.message.into())
+    }
+
+    fn open_session(
+        &self,
+        host: &abi::HostRef<'_>,
+        model: &abi::ModelRef<'_>,
+        request: RStr<'_>,
+    ) -> abi::PResult<abi::SessionBox> {
+        outcome(guard("open_session", || {
+            let request: wire::Request = wire::decode("request", request.as_str())?;
+            let session = self.0.open_session(&Context::from_abi(host), &Model::from_abi(model)?, &request)?;
+            Ok(abi::Session_TO::from_value(SessionShim(session), TD_Opaque))
+        }))
+    }
+
+    fn recognize(&self, files: RSlice<'_, abi::FileView<'_>>) -> u32 {
+        guard("recognize", || Ok(self.0.recognize(&mapped(files)))).unwrap_or(0)
+    }
+
+    fn open(&self, host: &abi::HostRef<'_>, files: RSlice<'_, abi::FileView<'_>>) -> abi::PResult<abi::ReaderBox> {
+        outcome(guard("open", || {
+            let reader = self.0.open(&Context::from_abi(host), &mapped(files))?;
+            Ok(abi::Reader_TO::from_value(ReaderShim(reader), TD_Opaque))
+        }))
+    }
+
+    fn probe_device(&self, device: RStr<'_>) -> abi::PResult<RString> {
+        outcome(guard("probe_device", || self.0.probe_device(device.as_str()).map(RString::from)))
+    }
+}
+
+impl abi::Session for SessionShim {
+    fn plan(&self) -> RString {
+        guard("plan", || Ok(wire::encode(self.0.plan()).into())).unwrap_or_else(|e| e.message.into())
+    }
+
+    fn literal(&self, index: u32, mut out: RSliceMut<'_, u8>) -> abi::PResult<()> {
+        outcome(guard("literal", || self.0.literal(index as usize, out.as_mut_slice())))
+    }
+
+    fn quantize(
+        &self,
+        host: &abi::HostRef<'_>,
+        model: &abi::ModelRef<'_>,
+        unit: abi::UnitView<'_>,
+        sink: &abi::SinkRef<'_>,
+    ) -> abi::PResult<RString> {
+        outcome(guard("quantize", || {
+            let unit = Unit::from_abi(&unit, model);
+            let report = self.0.quantize(&Context::from_abi(host), &unit, &Output::from_abi(sink))?;
+            Ok(wire::encode(&report).into())
+        }))
+    }
+}
+
+impl abi::Reader for ReaderShim {
+    fn summary(&self) -> RString {
+        guard("summary", || Ok(wire::encode(&self.0.summary()).into())).unwrap_or_else(|e| e.message.into())
+    }
+
+    fn decode_rows(
+        &self,
+        files: RSlice<'_, abi::FileView<'_>>,
+        tensor: u32,
+        first_row: u64,
+        mut out: RSliceMut<'_, f32>,
+    ) -> abi::PResult<()> {
+        outcome(guard("decode_rows", || {
+            self.0.decode_rows(&mapped(files), tensor as usize, first_row as usize, out.as_mut_slice())
+        }))
+    }
+
+    fn sidecar(&self, files: RSlice<'_, abi::FileView<'_>>, name: RStr<'_>) -> abi::PResult<RVec<u8>> {
+        outcome(guard("sidecar", || self.0.sidecar(&mapped(files), name.as_str()).map(RVec::from)))
+    }
+
+    fn validate(&self, host: &abi::HostRef<'_>, files: RSlice<'_, abi::FileView<'_>>) -> abi::PResult<RString> {
+        outcome(guard("validate", || {
+            let report = self.0.validate(&Context::from_abi(host), &mapped(files))?;
+            Ok(wire::encode(&report).into())
+        }))
+    }
+}
