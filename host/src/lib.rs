@@ -1,1 +1,5 @@
 //! The host as a library, so that the binary and the tests call the same code.
+
+pub mod cancel;
+pub mod event;
+pub mod failure;
