@@ -1,1 +1,36 @@
 //! ggml's block types, byte for byte as the reference writes them.
+//!
+//! Pure functions over slices: no files, threads or clocks. The reference is llama.cpp's ggml built for plain x86-64,
+//! without fused multiply-add; the same bytes come out on every processor here.
+//!
+//! | where | what |
+//! |---|---|
+//! | `block_type` | ids, names and sizes of all ggml types |
+//! | `rows` | [`quantize_rows`], [`dequantize_rows`]: sizes checked, then block by block |
+//! | `validate` | [`validate_rows`]: scales that are not finite |
+//! | `error_bound` | [`relative_error_bound`]: what a sound codec stays below |
+//! | `types/` | one block layout per file |
+//! | `fit/` | one scale search per file |
+//! | `lanes`, `round` | arithmetic of side-by-side groups; the reference's float-to-integer conversions |
+//!
+//! Deliberately absent: the codebook types (IQ*), ternary and 4-bit float types have their ids and sizes but no codec
+//! yet, and nothing chooses processor features at run time.
+#![forbid(unsafe_code)]
+
+mod block_type;
+mod error;
+mod error_bound;
+mod fit;
+mod lanes;
+mod round;
+mod rows;
+mod types;
+mod validate;
+
+pub use block_type::BlockType;
+pub use error::BlockError;
+pub use error_bound::relative_error_bound;
+pub use rows::{dequantize_rows, quantize_rows};
+pub use types::bf16::{bf16_to_f32, f32_to_bf16};
+pub use types::f16::{f16_to_f32, f32_to_f16};
+pub use validate::validate_rows;

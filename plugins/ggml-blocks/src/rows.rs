@@ -1,0 +1,144 @@
+//! Whole rows through the block codecs: sizes are checked here, so that the codecs see whole blocks only.
+
+use crate::types::f32 as single;
+use crate::types::{SUPER, bf16, f16, q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1, q5_k, q6_k, q8_0};
+use crate::{BlockError, BlockType};
+
+/// Quantizes whole rows of `cols` weights into `dst`.
+///
+/// `importance`, when given, holds one weight per column (an importance matrix's mean squared activation) and is used
+/// for every row; F32, F16, BF16 and Q8_0 ignore it, as the reference does. Bytes equal the reference's for finite
+/// weights and finite, non-negative importance. NaN and infinity never panic: the bytes are then deterministic but
+/// unspecified, mostly with a scale that [`validate_rows`](crate::validate_rows) refuses.
+///
+/// # Errors
+/// When a size does not fit the others, or this crate cannot write `ty`.
+pub fn quantize_rows(
+    ty: BlockType,
+    src: &[f32],
+    cols: usize,
+    importance: Option<&[f32]>,
+    dst: &mut [u8],
+) -> Result<(), BlockError> {
+    if !ty.can_quantize() {
+        return Err(BlockError::CannotQuantize(ty));
+    }
+    check_sizes(ty, src.len(), cols, dst.len())?;
+    if let Some(importance) = importance.filter(|importance| importance.len() != cols) {
+        return Err(BlockError::ImportanceLength { cols, have: importance.len() });
+    }
+    if cols == 0 {
+        return Ok(());
+    }
+    match ty {
+        BlockType::F32 => blocks(src, dst, |&[x], out| *out = single::encode(x)),
+        BlockType::F16 => blocks(src, dst, |&[x], out| *out = f16::encode(x)),
+        BlockType::BF16 => blocks(src, dst, |&[x], out| *out = bf16::encode(x)),
+        BlockType::Q8_0 => blocks(src, dst, q8_0::encode),
+        BlockType::Q4_0 => short(src, cols, importance, dst, q4_0::encode, q4_0::encode_row_weighted),
+        BlockType::Q4_1 => short(src, cols, importance, dst, q4_1::encode, q4_1::encode_row_weighted),
+        BlockType::Q5_0 => short(src, cols, importance, dst, q5_0::encode, q5_0::encode_row_weighted),
+        BlockType::Q5_1 => short(src, cols, importance, dst, q5_1::encode, q5_1::encode_row_weighted),
+        BlockType::Q2_K => long(src, importance, dst, q2_k::encode, q2_k::encode_weighted),
+        BlockType::Q3_K => long(src, importance, dst, q3_k::encode, q3_k::encode_weighted),
+        BlockType::Q4_K => long(src, importance, dst, q4_k::encode, q4_k::encode_weighted),
+        BlockType::Q5_K => long(src, importance, dst, q5_k::encode, q5_k::encode_weighted),
+        BlockType::Q6_K => long(
+            src,
+            importance,
+            dst,
+            |x, out| q6_k::encode(x, None, out),
+            |x, importance, out| q6_k::encode(x, Some(importance), out),
+        ),
+        _ => return Err(BlockError::CannotQuantize(ty)),
+    }
+    Ok(())
+}
+
+/// Dequantizes whole rows of `cols` weights into `dst`, with the reference's float operations.
+///
+/// Any bytes are accepted; scales that are not finite give weights that are not finite.
+///
+/// # Errors
+/// When a size does not fit the others, or this crate cannot read `ty`.
+pub fn dequantize_rows(ty: BlockType, src: &[u8], cols: usize, dst: &mut [f32]) -> Result<(), BlockError> {
+    if !ty.can_dequantize() {
+        return Err(BlockError::CannotDequantize(ty));
+    }
+    check_sizes(ty, dst.len(), cols, src.len())?;
+    match ty {
+        BlockType::F32 => blocks(src, dst, |&bytes, [out]| *out = single::decode(bytes)),
+        BlockType::F16 => blocks(src, dst, |&bytes, [out]| *out = f16::decode(bytes)),
+        BlockType::BF16 => blocks(src, dst, |&bytes, [out]| *out = bf16::decode(bytes)),
+        BlockType::Q4_0 => blocks(src, dst, q4_0::decode),
+        BlockType::Q4_1 => blocks(src, dst, q4_1::decode),
+        BlockType::Q5_0 => blocks(src, dst, q5_0::decode),
+        BlockType::Q5_1 => blocks(src, dst, q5_1::decode),
+        BlockType::Q8_0 => blocks(src, dst, q8_0::decode),
+        BlockType::Q2_K => blocks(src, dst, q2_k::decode),
+        BlockType::Q3_K => blocks(src, dst, q3_k::decode),
+        BlockType::Q4_K => blocks(src, dst, q4_k::decode),
+        BlockType::Q5_K => blocks(src, dst, q5_k::decode),
+        BlockType::Q6_K => blocks(src, dst, q6_k::decode),
+        _ => return Err(BlockError::CannotDequantize(ty)),
+    }
+    Ok(())
+}
+
+/// `weights` must be whole rows of `cols`, and `bytes` exactly their stored size.
+fn check_sizes(ty: BlockType, weights: usize, cols: usize, bytes: usize) -> Result<(), BlockError> {
+    let per_row = ty.row_bytes(cols as u64)?;
+    let rows = match weights.checked_rem(cols) {
+        Some(0) => weights / cols,
+        None if weights == 0 => 0,
+        _ => return Err(BlockError::PartialRow { len: weights, cols }),
+    };
+    let want = (rows as u64).checked_mul(per_row).and_then(|bytes| usize::try_from(bytes).ok());
+    match want {
+        None => Err(BlockError::Overflow { ty, count: weights as u64 }),
+        Some(want) if want != bytes => Err(BlockError::ByteLength { ty, want, have: bytes }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Block by block; the sizes have been checked, so neither side has a rest.
+#[inline(always)]
+fn blocks<A, B, const N: usize, const M: usize>(src: &[A], dst: &mut [B], code: impl Fn(&[A; N], &mut [B; M])) {
+    for (src, dst) in src.as_chunks::<N>().0.iter().zip(dst.as_chunks_mut::<M>().0) {
+        code(src, dst);
+    }
+}
+
+/// The types of 32-weight blocks, which under importance need the whole row at once.
+#[inline(always)]
+fn short<const BYTES: usize>(
+    src: &[f32],
+    cols: usize,
+    importance: Option<&[f32]>,
+    dst: &mut [u8],
+    plain: impl Fn(&[f32; 32], &mut [u8; BYTES]),
+    weighted: impl Fn(&[f32], &[f32], &mut [[u8; BYTES]]),
+) {
+    let Some(importance) = importance else { return blocks(src, dst, plain) };
+    let stored = dst.as_chunks_mut::<BYTES>().0;
+    for (row, stored) in src.chunks_exact(cols).zip(stored.chunks_exact_mut(cols / 32)) {
+        weighted(row, importance, stored);
+    }
+}
+
+/// The super-block types; importance starts anew with every row.
+#[inline(always)]
+fn long<const BYTES: usize>(
+    src: &[f32],
+    importance: Option<&[f32]>,
+    dst: &mut [u8],
+    plain: impl Fn(&[f32; SUPER], &mut [u8; BYTES]),
+    weighted: impl Fn(&[f32; SUPER], &[f32; SUPER], &mut [u8; BYTES]),
+) {
+    let Some(importance) = importance else { return blocks(src, dst, plain) };
+    let importance = importance.as_chunks::<SUPER>().0.iter().cycle();
+    let stored = dst.as_chunks_mut::<BYTES>().0;
+    for ((x, importance), stored) in src.as_chunks::<SUPER>().0.iter().zip(importance).zip(stored) {
+        weighted(x, importance, stored);
+    }
+}

@@ -1,0 +1,27 @@
+//! The block layouts, one type per file: bytes of a block from its weights and back.
+//!
+//! Layout sizes are checked against the type table at compile time. Scales are stored as little-endian half floats.
+
+pub(crate) mod affine_super;
+pub(crate) mod bf16;
+pub(crate) mod f16;
+pub(crate) mod f32;
+pub(crate) mod fifth_bits;
+pub(crate) mod q2_k;
+pub(crate) mod q3_k;
+pub(crate) mod q4_0;
+pub(crate) mod q4_1;
+pub(crate) mod q4_k;
+pub(crate) mod q5_0;
+pub(crate) mod q5_1;
+pub(crate) mod q5_k;
+pub(crate) mod q6_k;
+pub(crate) mod q8_0;
+pub(crate) mod range;
+pub(crate) mod requantize;
+pub(crate) mod six_bit_scales;
+pub(crate) mod two_bit_planes;
+pub(crate) mod weighted_row;
+
+/// Weights per super-block of the K types.
+pub(crate) const SUPER: usize = 256;

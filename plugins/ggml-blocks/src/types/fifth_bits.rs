@@ -1,0 +1,32 @@
+//! How the 32-weight types pack levels: low nibbles of weights i and i + 16 share a byte, fifth bits share a word.
+
+/// Packs 32 levels of 4 bits.
+#[inline(always)]
+pub(crate) fn pack_nibbles(levels: &[u8; 32]) -> [u8; 16] {
+    core::array::from_fn(|i| (levels[i] & 15) | (levels[i + 16] << 4))
+}
+
+/// Unpacks 32 levels of 4 bits.
+#[inline(always)]
+pub(crate) fn unpack_nibbles(packed: &[u8; 16]) -> [u8; 32] {
+    core::array::from_fn(|i| if i < 16 { packed[i] & 15 } else { packed[i - 16] >> 4 })
+}
+
+/// Collects bit 4 of every level: bit i of the word belongs to weight i.
+#[inline(always)]
+pub(crate) fn pack_fifth(levels: &[u8; 32]) -> [u8; 4] {
+    let mut word = 0u32;
+    for (i, &level) in levels.iter().enumerate() {
+        word |= (u32::from(level >> 4) & 1) << i;
+    }
+    word.to_le_bytes()
+}
+
+/// Puts the fifth bits back onto levels of 4 bits.
+#[inline(always)]
+pub(crate) fn add_fifth(levels: &mut [u8; 32], word: [u8; 4]) {
+    let word = u32::from_le_bytes(word);
+    for (i, level) in levels.iter_mut().enumerate() {
+        *level |= ((word >> i) as u8 & 1) << 4;
+    }
+}

@@ -1,0 +1,99 @@
+//! Q2_K: sixteen groups of 16, x = d * s * q - dmin * m, with 4-bit s and m in one byte per group.
+
+use super::SUPER;
+use super::f16::{f16_to_f32, f32_to_f16};
+use super::requantize::requantize;
+use super::two_bit_planes;
+use crate::BlockType;
+use crate::fit::affine::{self, Fit, Search};
+use crate::fit::{positive, power, total, weigh};
+use crate::lanes::transpose;
+use crate::round::nearest_int;
+
+/// Groups of 16 weights.
+const GROUPS: usize = SUPER / 16;
+/// Weights fitted side by side: eight groups.
+const HALF: usize = SUPER / 2;
+/// Bytes of 2-bit levels.
+const LEVELS: usize = SUPER / 4;
+/// Bytes of a block: scales and minimums (16), levels (64), scale (2), scale of minimums (2).
+pub(crate) const BYTES: usize = GROUPS + LEVELS + 2 + 2;
+const _: () = assert!(BYTES == BlockType::Q2_K.block_bytes());
+
+const PLAIN: Search = Search { top: 3, first: -0.5, step: 0.1, steps: 15, absolute: true };
+const WEIGHTED: Search = Search { top: 3, first: -0.9, step: 0.05, steps: 36, absolute: false };
+
+/// Without importance: absolute errors weighed by magnitude; the largest group scale becomes 15.
+pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
+    let fits = fit_halves(&PLAIN, x, &x.map(f32::abs));
+    let (d, scales) = against_largest(&join(&fits, |fit| &fit.scale));
+    let (dmin, minimums) = against_largest(&join(&fits, |fit| &fit.offset));
+    store(&PLAIN, x, &fits, [d, dmin], core::array::from_fn(|j| scales[j] as u8 | (minimums[j] << 4) as u8), out);
+}
+
+pub(crate) fn encode_weighted(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
+    let weights = weigh(x, importance, power(x) / SUPER as f32);
+    let sums = total(&transpose::<16, GROUPS, SUPER>(&weights)).0;
+    let fits = fit_halves(&WEIGHTED, x, &weights);
+    let (d, scales) = positive::fit(15, &join(&fits, |fit| &fit.scale), &sums);
+    let (dmin, minimums) = positive::fit(15, &join(&fits, |fit| &fit.offset), &sums);
+    store(&WEIGHTED, x, &fits, [d, dmin], core::array::from_fn(|j| scales[j] | minimums[j] << 4), out);
+}
+
+#[inline(always)]
+fn fit_halves(search: &Search, x: &[f32; SUPER], weights: &[f32; SUPER]) -> [Fit<8>; 2] {
+    let (x, weights) = (x.as_chunks::<HALF>().0, weights.as_chunks::<HALF>().0);
+    core::array::from_fn(|half| affine::fit_groups::<16, 8, HALF>(search, &x[half], &weights[half]))
+}
+
+fn join(fits: &[Fit<8>; 2], field: impl Fn(&Fit<8>) -> &[f32; 8]) -> [f32; GROUPS] {
+    core::array::from_fn(|j| field(&fits[j / 8])[j % 8])
+}
+
+/// The scale that makes the largest value 15, and all values in its units, unclamped.
+fn against_largest(values: &[f32; GROUPS]) -> (f32, [i32; GROUPS]) {
+    let largest = values.iter().fold(0.0, |max, &v| if v > max { v } else { max });
+    if largest > 0.0 {
+        let inverse = 15.0 / largest;
+        (largest / 15.0, values.map(|v| nearest_int(inverse * v)))
+    } else {
+        (0.0, [0; GROUPS])
+    }
+}
+
+#[inline(always)]
+fn store(
+    search: &Search,
+    x: &[f32; SUPER],
+    fits: &[Fit<8>; 2],
+    scales_of_scales: [f32; 2],
+    scales: [u8; GROUPS],
+    out: &mut [u8; BYTES],
+) {
+    let halves = scales_of_scales.map(f32_to_f16);
+    let [d, dmin] = halves.map(f16_to_f32);
+    let mut levels = [0; SUPER];
+    for (j, (x, levels)) in x.as_chunks::<16>().0.iter().zip(levels.as_chunks_mut::<16>().0).enumerate() {
+        let scale = d * f32::from(scales[j] & 15);
+        *levels = if scale == 0.0 {
+            fits[j / 8].levels(search, j % 8, x)
+        } else {
+            requantize(x, dmin * f32::from(scales[j] >> 4), scale, 0, search.top)
+        };
+    }
+    out[..GROUPS].copy_from_slice(&scales);
+    two_bit_planes::pack(&levels, &mut out[GROUPS..GROUPS + LEVELS]);
+    out[GROUPS + LEVELS..BYTES - 2].copy_from_slice(&halves[0].to_le_bytes());
+    out[BYTES - 2..].copy_from_slice(&halves[1].to_le_bytes());
+}
+
+pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
+    let &[ref head @ .., d0, d1, m0, m1] = block;
+    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
+    let dmin = f16_to_f32(u16::from_le_bytes([m0, m1]));
+    let levels = two_bit_planes::unpack(&head[GROUPS..]);
+    for (j, (levels, out)) in levels.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<16>().0).enumerate() {
+        let (scale, minimum) = (d * f32::from(head[j] & 15), dmin * f32::from(head[j] >> 4));
+        *out = levels.map(|q| scale * f32::from(q) - minimum);
+    }
+}

@@ -1,0 +1,122 @@
+//! Q3_K: sixteen groups of 16, x = d * (s - 32) * (q - 4), with 6-bit s; third bits apart from the low two.
+
+use super::SUPER;
+use super::f16::{f16_to_f32, f32_to_f16};
+use super::requantize::requantize;
+use super::two_bit_planes;
+use crate::BlockType;
+use crate::fit::{descent, power, symmetric, total, weigh};
+use crate::lanes::transpose;
+use crate::round::nearest_int;
+
+/// Groups of 16 weights.
+const GROUPS: usize = SUPER / 16;
+/// Weights fitted side by side: eight groups.
+const HALF: usize = SUPER / 2;
+/// Bytes of third bits.
+const HIGH: usize = SUPER / 8;
+/// Bytes of low bits.
+const LOW: usize = SUPER / 4;
+/// Bytes of a block: third bits (32), low bits (64), 6-bit scales (12), scale (2).
+pub(crate) const BYTES: usize = HIGH + LOW + 12 + 2;
+const _: () = assert!(BYTES == BlockType::Q3_K.block_bytes());
+
+/// Without importance: coordinate descent per group; the group scale of largest magnitude becomes -32.
+pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
+    let halves = x.as_chunks::<HALF>().0;
+    let fits: [_; 2] = core::array::from_fn(|half| descent::fit_groups::<16, 8, HALF>(4, &halves[half]));
+    let scales: [f32; GROUPS] = core::array::from_fn(|j| fits[j / 8].scale[j % 8]);
+    let extreme = scales.iter().fold(0.0f32, |kept, &v| if v.abs() > kept.abs() { v } else { kept });
+    let (d, codes) = if extreme != 0.0 {
+        let inverse = -32.0 / extreme;
+        (1.0 / inverse, scales.map(|v| ((nearest_int(inverse * v) as i8).clamp(-32, 31) + 32) as u8))
+    } else {
+        (0.0, [0; GROUPS])
+    };
+    // A block without scale stores zero bytes, which read back as scale -32 times d = 0.
+    store(x, d, &codes, |j, _| fits[j / 8].levels(j % 8, 4), out);
+}
+
+pub(crate) fn encode_weighted(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
+    let weights = weigh(x, importance, 2.0 * power(x) / SUPER as f32);
+    let sums = total(&transpose::<16, GROUPS, SUPER>(&weights)).0;
+    let (halves, weights) = (x.as_chunks::<HALF>().0, weights.as_chunks::<HALF>().0);
+    let fits: [_; 2] =
+        core::array::from_fn(|half| symmetric::fit_groups::<16, 8, HALF>(4, &halves[half], Some(&weights[half])));
+    let scales: [f32; GROUPS] = core::array::from_fn(|j| fits[j / 8].scale[j % 8]);
+    let outer = symmetric::fit_groups::<GROUPS, 1, GROUPS>(32, &scales, Some(&sums));
+    store(x, outer.scale[0], &outer.levels(0, &scales, 32), |j, x| fits[j / 8].levels(j % 8, x, 4), out);
+}
+
+#[inline(always)]
+fn store(
+    x: &[f32; SUPER],
+    d: f32,
+    codes: &[u8; GROUPS],
+    searched: impl Fn(usize, &[f32; 16]) -> [u8; 16],
+    out: &mut [u8; BYTES],
+) {
+    let half = f32_to_f16(d);
+    let d = f16_to_f32(half);
+    let mut levels = [0; SUPER];
+    for (j, (x, levels)) in x.as_chunks::<16>().0.iter().zip(levels.as_chunks_mut::<16>().0).enumerate() {
+        let scale = d * (i32::from(codes[j]) - 32) as f32;
+        *levels = if scale == 0.0 { searched(j, x) } else { requantize(x, 0.0, scale, -4, 3) };
+    }
+    let mut high = [0u8; HIGH];
+    for (g, levels) in levels.as_chunks::<HIGH>().0.iter().enumerate() {
+        for i in 0..HIGH {
+            high[i] |= (levels[i] >> 2) << g;
+        }
+    }
+    out[..HIGH].copy_from_slice(&high);
+    two_bit_planes::pack(&levels, &mut out[HIGH..HIGH + LOW]);
+    out[HIGH + LOW..BYTES - 2].copy_from_slice(&pack_codes(codes));
+    out[BYTES - 2..].copy_from_slice(&half.to_le_bytes());
+}
+
+/// Low nibbles of codes j and j + 8 share byte j; the upper two bits of codes j, j + 4, j + 8, j + 12 share byte 8 + j.
+fn pack_codes(codes: &[u8; GROUPS]) -> [u8; 12] {
+    let mut packed = [0; 12];
+    for j in 0..8 {
+        packed[j] = (codes[j] & 15) | codes[j + 8] << 4;
+    }
+    for j in 0..4 {
+        packed[8 + j] = codes[j] >> 4 | codes[j + 4] >> 4 << 2 | codes[j + 8] >> 4 << 4 | codes[j + 12] >> 4 << 6;
+    }
+    packed
+}
+
+fn unpack_codes(packed: &[u8]) -> [u8; GROUPS] {
+    core::array::from_fn(|j| {
+        let low = if j < 8 { packed[j] & 15 } else { packed[j - 8] >> 4 };
+        low | ((packed[8 + j % 4] >> (2 * (j / 4))) & 3) << 4
+    })
+}
+
+pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
+    let &[ref head @ .., d0, d1] = block;
+    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
+    let codes = unpack_codes(&head[HIGH + LOW..]);
+    let mut levels = two_bit_planes::unpack(&head[HIGH..HIGH + LOW]);
+    for (g, levels) in levels.as_chunks_mut::<HIGH>().0.iter_mut().enumerate() {
+        for i in 0..HIGH {
+            levels[i] |= ((head[i] >> g) & 1) << 2;
+        }
+    }
+    for (j, (levels, out)) in levels.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<16>().0).enumerate() {
+        let scale = d * (i32::from(codes[j]) - 32) as f32;
+        *out = levels.map(|q| scale * (i32::from(q) - 4) as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_bit_codes_survive() {
+        let codes = core::array::from_fn(|j| (j * 37 % 64) as u8);
+        assert_eq!(unpack_codes(&pack_codes(&codes)), codes);
+    }
+}

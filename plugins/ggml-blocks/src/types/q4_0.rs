@@ -1,0 +1,45 @@
+//! Q4_0: x = d * (q - 8), one half-float scale and 32 nibbles.
+
+use super::f16::{f16_to_f32, f32_to_f16};
+use super::fifth_bits::{pack_nibbles, unpack_nibbles};
+use super::range::{extreme, inverse};
+use super::weighted_row::{self, BATCH};
+use crate::BlockType;
+use crate::fit::symmetric;
+use crate::round::truncate_to_byte;
+
+/// Bytes of a block: scale (2), levels (16).
+pub(crate) const BYTES: usize = 2 + 16;
+const _: () = assert!(BYTES == BlockType::Q4_0.block_bytes());
+
+/// The weight of largest magnitude becomes level 0 (-8); the scale used for rounding is the one before half precision.
+#[inline(always)]
+pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
+    let d = extreme(x) / -8.0;
+    let id = inverse(d);
+    let levels = x.map(|v| (truncate_to_byte(v * id + 8.5) as i8).min(15) as u8);
+    store(d, &levels, out);
+}
+
+/// One row under importance weights.
+pub(crate) fn encode_row_weighted(row: &[f32], importance: &[f32], out: &mut [[u8; BYTES]]) {
+    weighted_row::encode_row(row, importance, out, |x, weights, blocks| {
+        let fit = symmetric::fit_groups::<32, 8, BATCH>(8, x, Some(weights));
+        for (i, out) in blocks.iter_mut().enumerate() {
+            store(fit.scale[i], &fit.levels(i, weighted_row::block(x, i), 8), out);
+        }
+    });
+}
+
+#[inline(always)]
+fn store(d: f32, levels: &[u8; 32], out: &mut [u8; BYTES]) {
+    out[..2].copy_from_slice(&f32_to_f16(d).to_le_bytes());
+    out[2..].copy_from_slice(&pack_nibbles(levels));
+}
+
+#[inline(always)]
+pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
+    let &[d0, d1, ref packed @ ..] = block;
+    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
+    *out = unpack_nibbles(packed).map(|q| (i32::from(q) - 8) as f32 * d);
+}

@@ -1,0 +1,45 @@
+//! Q4_K: eight groups of 32 with 6-bit scales and minimums; nibbles, groups 2i and 2i + 1 sharing 32 bytes.
+
+use super::SUPER;
+use super::affine_super::{self, HEAD, Quantized, read_head};
+use crate::BlockType;
+use crate::fit::affine::Search;
+
+/// Bytes of a block: head (16), nibbles (128).
+pub(crate) const BYTES: usize = HEAD + SUPER / 2;
+const _: () = assert!(BYTES == BlockType::Q4_K.block_bytes());
+
+const PLAIN: Search = Search { top: 15, first: -1.0, step: 0.1, steps: 20, absolute: false };
+const WEIGHTED: Search = Search { top: 15, first: -0.9, step: 0.05, steps: 36, absolute: false };
+
+pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
+    store(&affine_super::quantize(&PLAIN, x), out);
+}
+
+pub(crate) fn encode_weighted(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
+    store(&affine_super::quantize_weighted(&WEIGHTED, x, importance, false), out);
+}
+
+#[inline(always)]
+fn store(block: &Quantized, out: &mut [u8; BYTES]) {
+    out[..HEAD].copy_from_slice(&block.head);
+    let pairs = block.levels.as_chunks::<64>().0;
+    for (packed, levels) in out[HEAD..].as_chunks_mut::<32>().0.iter_mut().zip(pairs) {
+        for i in 0..32 {
+            packed[i] = levels[i] | levels[i + 32] << 4;
+        }
+    }
+}
+
+pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
+    let Some((head, nibbles)) = block.split_first_chunk::<HEAD>() else { return };
+    let groups = read_head(head);
+    let pairs = nibbles.as_chunks::<32>().0.iter().zip(out.as_chunks_mut::<64>().0);
+    for (j, (packed, out)) in pairs.enumerate() {
+        let ((d0, m0), (d1, m1)) = (groups[2 * j], groups[2 * j + 1]);
+        for i in 0..32 {
+            out[i] = d0 * f32::from(packed[i] & 15) - m0;
+            out[i + 32] = d1 * f32::from(packed[i] >> 4) - m1;
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Q5_0: x = d * (q - 16), one half-float scale, fifth bits in a word, 32 nibbles.
+
+use super::f16::{f16_to_f32, f32_to_f16};
+use super::fifth_bits::{add_fifth, pack_fifth, pack_nibbles, unpack_nibbles};
+use super::range::{extreme, inverse};
+use super::weighted_row::{self, BATCH};
+use crate::BlockType;
+use crate::fit::symmetric;
+use crate::round::truncate_to_byte;
+
+/// Bytes of a block: scale (2), fifth bits (4), low nibbles (16).
+pub(crate) const BYTES: usize = 2 + 4 + 16;
+const _: () = assert!(BYTES == BlockType::Q5_0.block_bytes());
+
+/// The weight of largest magnitude becomes level 0 (-16).
+#[inline(always)]
+pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
+    let d = extreme(x) / -16.0;
+    let id = inverse(d);
+    let levels = x.map(|v| (truncate_to_byte(v * id + 16.5) as i8).min(31) as u8);
+    store(d, &levels, out);
+}
+
+/// One row under importance weights.
+pub(crate) fn encode_row_weighted(row: &[f32], importance: &[f32], out: &mut [[u8; BYTES]]) {
+    weighted_row::encode_row(row, importance, out, |x, weights, blocks| {
+        let fit = symmetric::fit_groups::<32, 8, BATCH>(16, x, Some(weights));
+        for (i, out) in blocks.iter_mut().enumerate() {
+            store(fit.scale[i], &fit.levels(i, weighted_row::block(x, i), 16), out);
+        }
+    });
+}
+
+#[inline(always)]
+fn store(d: f32, levels: &[u8; 32], out: &mut [u8; BYTES]) {
+    out[..2].copy_from_slice(&f32_to_f16(d).to_le_bytes());
+    out[2..6].copy_from_slice(&pack_fifth(levels));
+    out[6..].copy_from_slice(&pack_nibbles(levels));
+}
+
+#[inline(always)]
+pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
+    let &[d0, d1, h0, h1, h2, h3, ref packed @ ..] = block;
+    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
+    let mut levels = unpack_nibbles(packed);
+    add_fifth(&mut levels, [h0, h1, h2, h3]);
+    *out = levels.map(|q| (i32::from(q) - 16) as f32 * d);
+}

@@ -1,0 +1,54 @@
+//! Q5_1: x = d * q + m, half-float scale and minimum, fifth bits in a word, 32 nibbles.
+
+use super::f16::{f16_to_f32, f32_to_f16};
+use super::fifth_bits::{add_fifth, pack_fifth, pack_nibbles, unpack_nibbles};
+use super::range::{ends, inverse};
+use super::weighted_row::{self, BATCH};
+use crate::BlockType;
+use crate::fit::affine::{self, Search};
+use crate::round::truncate_to_byte;
+
+/// Bytes of a block: scale (2), minimum (2), fifth bits (4), low nibbles (16).
+pub(crate) const BYTES: usize = 2 + 2 + 4 + 16;
+const _: () = assert!(BYTES == BlockType::Q5_1.block_bytes());
+
+const WEIGHTED: Search = Search { top: 31, first: -0.9, step: 0.05, steps: 36, absolute: false };
+
+/// The ends of the block become levels 0 and 31. Unlike Q4_1 the reference does not clamp; only five bits are stored.
+#[inline(always)]
+pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
+    let (low, high) = ends(x);
+    let d = (high - low) / 31.0;
+    let id = inverse(d);
+    let levels = x.map(|v| truncate_to_byte((v - low) * id + 0.5));
+    store(d, low, &levels, out);
+}
+
+/// One row under importance weights.
+pub(crate) fn encode_row_weighted(row: &[f32], importance: &[f32], out: &mut [[u8; BYTES]]) {
+    weighted_row::encode_row(row, importance, out, |x, weights, blocks| {
+        let fit = affine::fit_groups::<32, 8, BATCH>(&WEIGHTED, x, weights);
+        for (i, out) in blocks.iter_mut().enumerate() {
+            let levels = fit.levels(&WEIGHTED, i, weighted_row::block(x, i));
+            store(fit.scale[i], -fit.offset[i], &levels, out);
+        }
+    });
+}
+
+#[inline(always)]
+fn store(d: f32, m: f32, levels: &[u8; 32], out: &mut [u8; BYTES]) {
+    out[..2].copy_from_slice(&f32_to_f16(d).to_le_bytes());
+    out[2..4].copy_from_slice(&f32_to_f16(m).to_le_bytes());
+    out[4..8].copy_from_slice(&pack_fifth(levels));
+    out[8..].copy_from_slice(&pack_nibbles(levels));
+}
+
+#[inline(always)]
+pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
+    let &[d0, d1, m0, m1, h0, h1, h2, h3, ref packed @ ..] = block;
+    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
+    let m = f16_to_f32(u16::from_le_bytes([m0, m1]));
+    let mut levels = unpack_nibbles(packed);
+    add_fifth(&mut levels, [h0, h1, h2, h3]);
+    *out = levels.map(|q| f32::from(q) * d + m);
+}

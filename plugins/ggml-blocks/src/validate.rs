@@ -1,0 +1,103 @@
+//! Finds stored scales and values that are not finite, as the reference does before it trusts a row.
+
+use crate::types::f16::f16_to_f32;
+use crate::{BlockError, BlockType};
+
+/// Where a block keeps a half-float scale: byte offset and name.
+type ScaleAt = (usize, &'static str);
+
+/// Checks every block of `bytes` for a scale, minimum or value that is NaN or infinite.
+///
+/// # Errors
+/// The first such block, by index and field; or bytes that are not whole blocks; or a type without a codec here.
+pub fn validate_rows(ty: BlockType, bytes: &[u8]) -> Result<(), BlockError> {
+    use BlockType::*;
+    if !bytes.len().is_multiple_of(ty.block_bytes()) {
+        return Err(BlockError::PartialBlock { ty, have: bytes.len() });
+    }
+    match ty {
+        F32 => first_bad(ty, bytes, |b| (!f32::from_le_bytes([b[0], b[1], b[2], b[3]]).is_finite()).then_some("value")),
+        BF16 => first_bad(ty, bytes, |b| (b[1] & 0x7f == 0x7f && b[0] & 0x80 != 0).then_some("value")),
+        F16 => halves(ty, bytes, &[(0, "value")]),
+        Q4_0 | Q5_0 | Q8_0 => halves(ty, bytes, &[(0, "scale")]),
+        Q4_1 | Q5_1 | Q4_K | Q5_K => halves(ty, bytes, &[(0, "scale"), (2, "minimum")]),
+        Q2_K => halves(ty, bytes, &[(80, "scale"), (82, "minimum")]),
+        Q3_K => halves(ty, bytes, &[(108, "scale")]),
+        Q6_K => halves(ty, bytes, &[(208, "scale")]),
+        _ => Err(BlockError::CannotDequantize(ty)),
+    }
+}
+
+fn halves(ty: BlockType, bytes: &[u8], fields: &[ScaleAt]) -> Result<(), BlockError> {
+    first_bad(ty, bytes, |block| {
+        let finite = |at: usize| f16_to_f32(u16::from_le_bytes([block[at], block[at + 1]])).is_finite();
+        fields.iter().find(|&&(at, _)| !finite(at)).map(|&(_, name)| name)
+    })
+}
+
+fn first_bad(ty: BlockType, bytes: &[u8], bad_field: impl Fn(&[u8]) -> Option<&'static str>) -> Result<(), BlockError> {
+    let mut blocks = bytes.chunks_exact(ty.block_bytes()).enumerate();
+    let bad = blocks.find_map(|(block, bytes)| bad_field(bytes).map(|field| (block, field)));
+    bad.map_or(Ok(()), |(block, field)| Err(BlockError::NotFinite { ty, block, field }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantize_rows;
+
+    #[test]
+    fn a_nan_or_overflowing_weight_is_found_in_its_block() {
+        for &ty in BlockType::ALL.iter().filter(|ty| ty.can_quantize() && **ty != BlockType::F32) {
+            for bad in [f32::NAN, f32::INFINITY, f32::MAX] {
+                if ty == BlockType::BF16 && bad == f32::MAX {
+                    continue;
+                }
+                let len = ty.block_len();
+                let mut x: Vec<f32> = (0..4 * len).map(|i| (i as f32).sin() + 0.01).collect();
+                let mut bytes = vec![0; 4 * ty.block_bytes()];
+                quantize_rows(ty, &x, 4 * len, None, &mut bytes).unwrap();
+                assert_eq!(validate_rows(ty, &bytes), Ok(()));
+                x[2 * len..3 * len].fill(bad);
+                quantize_rows(ty, &x, 4 * len, None, &mut bytes).unwrap();
+                let found = validate_rows(ty, &bytes);
+                println!("{ty:?} {bad}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_is_looked_at() {
+        use BlockType::*;
+        for (ty, at, field) in [
+            (F32, 2, "value"),
+            (F16, 0, "value"),
+            (BF16, 0, "value"),
+            (Q4_0, 0, "scale"),
+            (Q5_0, 0, "scale"),
+            (Q8_0, 0, "scale"),
+            (Q4_1, 0, "scale"),
+            (Q4_1, 2, "minimum"),
+            (Q5_1, 0, "scale"),
+            (Q5_1, 2, "minimum"),
+            (Q2_K, 80, "scale"),
+            (Q2_K, 82, "minimum"),
+            (Q3_K, 108, "scale"),
+            (Q4_K, 0, "scale"),
+            (Q4_K, 2, "minimum"),
+            (Q5_K, 0, "scale"),
+            (Q5_K, 2, "minimum"),
+            (Q6_K, 208, "scale"),
+        ] {
+            let size = ty.block_bytes();
+            let mut bytes = vec![0; 3 * size];
+            assert_eq!(validate_rows(ty, &bytes), Ok(()));
+            bytes[size + at] = 0x80;
+            bytes[size + at + 1] = 0xff;
+            assert_eq!(validate_rows(ty, &bytes), Err(BlockError::NotFinite { ty, block: 1, field }));
+            let short = &bytes[1..];
+            assert_eq!(validate_rows(ty, short), Err(BlockError::PartialBlock { ty, have: short.len() }));
+        }
+        assert_eq!(validate_rows(IQ1_S, &[]), Err(BlockError::CannotDequantize(IQ1_S)));
+    }
+}
