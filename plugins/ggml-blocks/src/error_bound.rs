@@ -1,9 +1,30 @@
-//! How far a row may move when it is quantized.
+//! How far a row of ordinary weights may move when it is quantized.
 
 use crate::BlockType;
 
-/// Upper bound of ||x - dequantized|| / ||x|| over a row of ordinary weights.
+/// Upper bound of `||x - dequantized|| / ||x||` over one row of ordinary weights, without or with importance.
+///
+/// Measured, not derived: the worst of 40 rows of 2048 for each of nine kinds (normal of two scales, Laplace, uniform,
+/// heavy-tailed, one outlier, 90 % zeros, offset, blocks of mixed scale), each without importance and with log-normal
+/// importance, times about 1.5. The worst measured were F16 0.0003, BF16 0.0022, Q4_0 0.160, Q4_1 0.135, Q5_0 0.087,
+/// Q5_1 0.065, Q8_0 0.0128, Q2_K 0.530 (90 % zeros; otherwise 0.410), Q3_K 0.227, Q4_K 0.118, Q5_K 0.057, Q6_K 0.054.
+/// Weights near or below the smallest normal half (6e-5) may exceed it, because their scales lose bits. For types
+/// without a codec here there is no measurement and the bound is infinite.
 pub fn relative_error_bound(ty: BlockType) -> f64 {
-    let _ = ty;
-    1.0
+    match ty {
+        BlockType::F32 => 0.0,
+        BlockType::F16 => 0.0005,
+        BlockType::BF16 => 0.004,
+        BlockType::Q4_0 => 0.25,
+        BlockType::Q4_1 => 0.21,
+        BlockType::Q5_0 => 0.13,
+        BlockType::Q5_1 => 0.10,
+        BlockType::Q8_0 => 0.02,
+        BlockType::Q2_K => 0.75,
+        BlockType::Q3_K => 0.34,
+        BlockType::Q4_K => 0.18,
+        BlockType::Q5_K => 0.09,
+        BlockType::Q6_K => 0.08,
+        _ => f64::INFINITY,
+    }
 }

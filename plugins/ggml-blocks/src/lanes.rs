@@ -17,13 +17,13 @@ pub(crate) struct Lanes<const L: usize>(pub(crate) [f32; L]);
 pub(crate) struct Mask<const L: usize>(pub(crate) [u32; L]);
 
 macro_rules! lanewise {
-    ($($op:ident $method:ident $sign:tt;)*) => {$(
+    ($($op:ident $method:ident;)*) => {$(
         impl<const L: usize> $op for Lanes<L> {
             type Output = Self;
             #[inline(always)]
             fn $method(mut self, other: Self) -> Self {
                 for i in 0..L {
-                    self.0[i] = self.0[i] $sign other.0[i];
+                    self.0[i] = self.0[i].$method(other.0[i]);
                 }
                 self
             }
@@ -31,7 +31,7 @@ macro_rules! lanewise {
     )*};
 }
 
-lanewise! { Add add +; Sub sub -; Mul mul *; Div div /; }
+lanewise! { Add add; Sub sub; Mul mul; Div div; }
 
 impl<const L: usize> Lanes<L> {
     pub(crate) const ZERO: Self = Lanes([0.0; L]);
@@ -80,8 +80,8 @@ impl<const L: usize> Lanes<L> {
     #[inline(always)]
     fn compare(self, other: Self, holds: impl Fn(f32, f32) -> bool) -> Mask<L> {
         let mut mask = [0; L];
-        for i in 0..L {
-            mask[i] = if holds(self.0[i], other.0[i]) { u32::MAX } else { 0 };
+        for (i, bits) in mask.iter_mut().enumerate() {
+            *bits = if holds(self.0[i], other.0[i]) { u32::MAX } else { 0 };
         }
         Mask(mask)
     }

@@ -18,20 +18,26 @@ pub(crate) fn nearest(v: f32) -> f32 {
     (v + MAGIC) - MAGIC
 }
 
-/// Low byte of the float truncated to a 32-bit integer; NaN and what does not fit give 0, as `cvttss2si` does.
+/// Low byte of the float rounded down, for |v| < 2^22; infinity and the NaN of an invalid operation give 0.
+///
+/// The reference truncates values that are never negative, through a 32-bit integer whose low byte is 0 where the
+/// value does not fit: the same bytes.
 #[inline(always)]
-pub(crate) fn truncate_to_byte(v: f32) -> u8 {
-    let fits = v.abs() < 2_147_483_648.0;
-    (if fits { v } else { 0.0 }) as i32 as u8
+pub(crate) fn floor_to_byte(v: f32) -> u8 {
+    let sum = v + MAGIC;
+    (sum.to_bits() as u8).wrapping_sub(u8::from(sum - MAGIC > v))
 }
 
-/// Low byte of the float rounded half away from zero, for |v| < 2^23; NaN and infinity give 0.
+/// Low byte of the float rounded half away from zero, for |v| < 2^22; infinity and the NaN of an invalid operation
+/// give 0.
 #[inline(always)]
 pub(crate) fn round_to_byte(v: f32) -> u8 {
-    let v = if v.abs() < 8_388_608.0 { v } else { 0.0 };
-    let whole = v as i32;
-    let rest = v - whole as f32;
-    (whole + i32::from(rest >= 0.5) - i32::from(rest <= -0.5)) as u8
+    let sum = v + MAGIC;
+    let rest = v - (sum - MAGIC);
+    // Ties went to even: those that went towards zero are moved away from it.
+    let up = u8::from((rest == 0.5) & (v > 0.0));
+    let down = u8::from((rest == -0.5) & (v < 0.0));
+    (sum.to_bits() as u8).wrapping_add(up).wrapping_sub(down)
 }
 
 #[cfg(test)]
@@ -50,11 +56,14 @@ mod tests {
 
     #[test]
     fn bytes_follow_the_processor() {
-        assert_eq!([0.99, 15.999, -0.5, -1.5].map(truncate_to_byte), [0, 15, 0, 255]);
-        assert_eq!([f32::NAN, f32::INFINITY, -3e9].map(truncate_to_byte), [0, 0, 0]);
-        for v in [0.5f32, 0.499_999_97, -0.5, 1.5, -126.5, 126.500_01, 0.0] {
+        for v in [0.0f32, 0.499_999_97, 0.5, 0.999_999_94, 7.5, 15.999_999, 16.499_998, 255.99] {
+            assert_eq!(floor_to_byte(v), v as u8, "{v}");
+        }
+        for v in [0.0f32, 0.5, 0.499_999_97, -0.5, 1.5, -1.5, 2.5, -2.5, -126.5, 126.500_01, 127.0, -127.0] {
             assert_eq!(round_to_byte(v), v.round() as i32 as u8, "{v}");
         }
-        assert_eq!([f32::NAN, f32::INFINITY].map(round_to_byte), [0, 0]);
+        for v in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            assert_eq!((floor_to_byte(v), round_to_byte(v)), (0, 0));
+        }
     }
 }

@@ -8,8 +8,11 @@ use crate::{BlockError, BlockType};
 ///
 /// `importance`, when given, holds one weight per column (an importance matrix's mean squared activation) and is used
 /// for every row; F32, F16, BF16 and Q8_0 ignore it, as the reference does. Bytes equal the reference's for finite
-/// weights and finite, non-negative importance. NaN and infinity never panic: the bytes are then deterministic but
-/// unspecified, mostly with a scale that [`validate_rows`](crate::validate_rows) refuses.
+/// weights and finite, non-negative importance.
+///
+/// NaN and infinity never panic, but what is written for them is unspecified (always the same for the same input).
+/// Some types turn a block of NaN into zeros, as the reference does, so look at the source: finding out afterwards with
+/// [`validate_rows`](crate::validate_rows) only catches scales that became NaN or too large for half precision.
 ///
 /// # Errors
 /// When a size does not fit the others, or this crate cannot write `ty`.

@@ -6,7 +6,7 @@ use super::range::{ends, inverse};
 use super::weighted_row::{self, BATCH};
 use crate::BlockType;
 use crate::fit::affine::{self, Search};
-use crate::round::truncate_to_byte;
+use crate::round::floor_to_byte;
 
 /// Bytes of a block: scale (2), minimum (2), levels (16).
 pub(crate) const BYTES: usize = 2 + 2 + 16;
@@ -20,7 +20,7 @@ pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
     let (low, high) = ends(x);
     let d = (high - low) / 15.0;
     let id = inverse(d);
-    let levels = x.map(|v| (truncate_to_byte((v - low) * id + 0.5) as i8).min(15) as u8);
+    let levels = x.map(|v| floor_to_byte((v - low) * id + 0.5).min(15));
     store(d, low, &levels, out);
 }
 

@@ -6,7 +6,7 @@ use super::range::{extreme, inverse};
 use super::weighted_row::{self, BATCH};
 use crate::BlockType;
 use crate::fit::symmetric;
-use crate::round::truncate_to_byte;
+use crate::round::floor_to_byte;
 
 /// Bytes of a block: scale (2), fifth bits (4), low nibbles (16).
 pub(crate) const BYTES: usize = 2 + 4 + 16;
@@ -17,7 +17,7 @@ const _: () = assert!(BYTES == BlockType::Q5_0.block_bytes());
 pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
     let d = extreme(x) / -16.0;
     let id = inverse(d);
-    let levels = x.map(|v| (truncate_to_byte(v * id + 16.5) as i8).min(31) as u8);
+    let levels = x.map(|v| floor_to_byte(v * id + 16.5).min(31));
     store(d, &levels, out);
 }
 

@@ -6,7 +6,7 @@ use super::range::{ends, inverse};
 use super::weighted_row::{self, BATCH};
 use crate::BlockType;
 use crate::fit::affine::{self, Search};
-use crate::round::truncate_to_byte;
+use crate::round::floor_to_byte;
 
 /// Bytes of a block: scale (2), minimum (2), fifth bits (4), low nibbles (16).
 pub(crate) const BYTES: usize = 2 + 2 + 4 + 16;
@@ -20,7 +20,7 @@ pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
     let (low, high) = ends(x);
     let d = (high - low) / 31.0;
     let id = inverse(d);
-    let levels = x.map(|v| truncate_to_byte((v - low) * id + 0.5));
+    let levels = x.map(|v| floor_to_byte((v - low) * id + 0.5));
     store(d, low, &levels, out);
 }
 

@@ -22,5 +22,7 @@ pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
     let &[d0, d1, ref levels @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
-    *out = levels.map(|q| f32::from(q as i8) * d);
+    for i in 0..32 {
+        out[i] = f32::from(levels[i] as i8) * d;
+    }
 }

@@ -6,6 +6,13 @@ const LANES: usize = 8;
 /// Smallest and largest weight of the block.
 #[inline(always)]
 pub(crate) fn ends(x: &[f32; 32]) -> (f32, f32) {
+    let (low, high) = unsigned_ends(x);
+    (first_equal(x, low), first_equal(x, high))
+}
+
+/// The ends, but for the sign of a zero.
+#[inline(always)]
+fn unsigned_ends(x: &[f32; 32]) -> (f32, f32) {
     let (mut low, mut high) = ([f32::MAX; LANES], [f32::MIN; LANES]);
     for part in x.as_chunks::<LANES>().0 {
         for i in 0..LANES {
@@ -13,9 +20,15 @@ pub(crate) fn ends(x: &[f32; 32]) -> (f32, f32) {
             high[i] = if part[i] > high[i] { part[i] } else { high[i] };
         }
     }
-    let low = low.into_iter().reduce(|a, b| if b < a { b } else { a });
-    let high = high.into_iter().reduce(|a, b| if b > a { b } else { a });
-    (first_equal(x, low.unwrap_or(0.0)), first_equal(x, high.unwrap_or(0.0)))
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            low[i] = if low[i + width] < low[i] { low[i + width] } else { low[i] };
+            high[i] = if high[i + width] > high[i] { high[i + width] } else { high[i] };
+        }
+        width /= 2;
+    }
+    (low[0], high[0])
 }
 
 /// Where an end is zero, the sign of the first zero of the block is stored, not that of the lane that found it.
@@ -40,11 +53,16 @@ pub(crate) fn magnitude(x: &[f32; 32]) -> f32 {
 /// A block of zeros gives +0, whatever their signs.
 #[inline(always)]
 pub(crate) fn extreme(x: &[f32; 32]) -> f32 {
-    let largest = magnitude(x);
-    if largest == 0.0 {
-        return 0.0;
+    let (low, high) = unsigned_ends(x);
+    if high > -low {
+        high
+    } else if high < -low {
+        low
+    } else if high == 0.0 {
+        0.0
+    } else {
+        x.iter().copied().find(|v| v.abs() == high).unwrap_or(0.0)
     }
-    x.iter().copied().find(|v| v.abs() == largest).unwrap_or(0.0)
 }
 
 /// 1 / d, or 0 for a block without scale.

@@ -35,6 +35,7 @@ impl Random {
 }
 
 /// The kinds of rows.
+#[allow(dead_code, reason = "the benchmark uses one kind only")]
 #[rustfmt::skip]
 pub const KINDS: [&str; 35] = [
     "normal", "normal1", "heavy", "outlier", "zero", "const", "negconst", "tiny", "alt", "altramp", "ties", "sparse",
@@ -97,6 +98,7 @@ pub fn row(random: &mut Random, n: usize, kind: &str) -> Vec<f32> {
 }
 
 /// The kinds of importance.
+#[allow(dead_code, reason = "the benchmark uses one kind only")]
 pub const IMPORTANCE: [&str; 6] = ["lognormal", "ones", "gaps", "zero", "decades", "spikes"];
 
 /// One importance weight per column.
