@@ -3,3 +3,4 @@
 pub mod cancel;
 pub mod event;
 pub mod failure;
+pub mod model;

@@ -1,0 +1,205 @@
+//! Giving every stored tensor its role: nothing unknown, nothing missing, every shape as config.json implies it.
+
+use super::{Captures, Family, TensorTemplate};
+use crate::model::{Dtype, ModelError};
+use llmq_plugin_api::wire::{Hyperparameters, Role, TensorDescription, UnitDescription, UnitKind};
+use std::collections::{BTreeMap, HashSet};
+
+/// Missing tensors named in an error.
+const NAMED: usize = 8;
+
+/// A tensor in the weight files.
+#[derive(Debug, Clone, Copy)]
+pub struct FoundTensor<'a> {
+    /// Name in the file.
+    pub name: &'a str,
+    /// Element type in safetensors' spelling.
+    pub stored_dtype: safetensors::Dtype,
+    /// Row-major shape.
+    pub shape: &'a [u64],
+    /// File name, for errors.
+    pub file: &'a str,
+}
+
+/// The result: what the model consists of.
+#[derive(Debug)]
+pub struct Assignment {
+    /// Units in model order.
+    pub units: Vec<UnitDescription>,
+    /// Tensors in the order of units and of the family's templates, each with its position among the found ones.
+    pub tensors: Vec<(TensorDescription, usize)>,
+    /// Positions in `tensors` of the token embedding and of a head that is stored although config.json ties it.
+    pub stored_tied_head: Option<(usize, usize)>,
+    /// Sentences about tensors that are left behind.
+    pub notes: Vec<String>,
+}
+
+/// Assigns `found` to the templates of `family`. `switch` answers boolean keys of config.json.
+pub fn assign(
+    family: &Family,
+    numbers: &Hyperparameters,
+    switch: &dyn Fn(&str) -> Result<bool, ModelError>,
+    found: &[FoundTensor<'_>],
+) -> Result<Assignment, ModelError> {
+    let units = units(numbers.layers);
+    let mut wanted = Vec::with_capacity(family.templates.len());
+    for template in &family.templates {
+        wanted.push(template.when.as_deref().map_or(Ok(true), switch)?);
+    }
+    let mut placed = Vec::with_capacity(found.len());
+    let mut seen = HashSet::with_capacity(found.len());
+    let mut left_behind: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for (position, tensor) in found.iter().enumerate() {
+        let hit = family.templates.iter().enumerate().find_map(|(i, t)| Some((i, t, t.pattern.matches(tensor.name)?)));
+        let Some((i, template, captures)) = hit else {
+            match family.ignored.iter().find(|entry| entry.pattern.matches(tensor.name).is_some()) {
+                Some(entry) => left_behind.entry(&entry.reason).or_insert((0, tensor.name)).0 += 1,
+                None => return Err(unknown(family, tensor)),
+            }
+            continue;
+        };
+        check(template, wanted[i], captures, numbers, tensor)?;
+        let unit = match (template.unit, captures.layer) {
+            (UnitKind::Layer, Some(layer)) => layer + 1,
+            (UnitKind::Embeddings, _) => 0,
+            _ => numbers.layers + 1,
+        };
+        seen.insert((i, captures.layer, captures.expert));
+        let description = TensorDescription {
+            name: tensor.name.to_owned(),
+            role: template.role.clone(),
+            part: template.part.clone(),
+            unit,
+            layer: captures.layer,
+            expert: captures.expert,
+            dtype: Dtype::of_stored(tensor.stored_dtype).map_or("", Dtype::as_str).to_owned(),
+            shape: tensor.shape.to_vec(),
+        };
+        placed.push(((unit, i, captures.expert), description, position));
+    }
+    refuse_missing(family, numbers, &wanted, &seen)?;
+    placed.sort_by_key(|(key, ..)| *key);
+    let tensors: Vec<_> = placed.into_iter().map(|(_, description, position)| (description, position)).collect();
+    let notes = left_behind.into_iter().map(|(reason, (count, name))| match count {
+        1 => format!("{name} is left behind: {reason}"),
+        _ => format!("{count} tensors such as {name} are left behind: {reason}"),
+    });
+    Ok(Assignment { units, stored_tied_head: stored_tied_head(numbers, &tensors), notes: notes.collect(), tensors })
+}
+
+fn units(layers: u32) -> Vec<UnitDescription> {
+    let unit = |id: String, kind, layer| UnitDescription { id, kind, layer };
+    let mut units = vec![unit("embeddings".into(), UnitKind::Embeddings, None)];
+    units.extend((0..layers).map(|n| unit(format!("layer.{n}"), UnitKind::Layer, Some(n))));
+    units.push(unit("head".into(), UnitKind::Head, None));
+    units
+}
+
+/// One tensor against its template: presence, numbers, dtype, shape.
+fn check(
+    template: &TensorTemplate,
+    wanted: bool,
+    captures: Captures,
+    numbers: &Hyperparameters,
+    tensor: &FoundTensor<'_>,
+) -> Result<(), ModelError> {
+    let unexpected = |problem| ModelError::UnexpectedTensor { tensor: tensor.name.to_owned(), problem };
+    if let (false, Some(key)) = (wanted, &template.when) {
+        return Err(unexpected(format!("`{key}` is false there, so transformers would ignore the tensor")));
+    }
+    if captures.layer.is_some_and(|layer| layer >= numbers.layers) {
+        return Err(unexpected(format!("there are only {} layers, counted from 0", numbers.layers)));
+    }
+    let experts = numbers.experts.as_ref().map_or(0, |e| e.count);
+    if captures.expert.is_some_and(|expert| expert >= experts) {
+        return Err(unexpected(format!("there are only {experts} experts, counted from 0")));
+    }
+    if Dtype::of_stored(tensor.stored_dtype).is_none() {
+        let (tensor, file, dtype) = (tensor.name.into(), tensor.file.into(), tensor.stored_dtype.to_string());
+        return Err(ModelError::Dtype { tensor, file, dtype });
+    }
+    let lookup = |name: &str| shape_value(numbers, name);
+    // A name without a value here (experts of a dense model) matches no stored dimension.
+    let expected: Vec<u64> = template.shape.iter().map(|s| s.value(&lookup).unwrap_or(0)).collect();
+    if expected != tensor.shape {
+        let formula: Vec<String> = template.shape.iter().map(ToString::to_string).collect();
+        return Err(ModelError::Shape {
+            tensor: tensor.name.to_owned(),
+            found: tensor.shape.to_vec(),
+            expected,
+            formula: formula.join(" x "),
+        });
+    }
+    Ok(())
+}
+
+/// The hyperparameter behind a name of [`SHAPE_NAMES`](super::schema::SHAPE_NAMES).
+fn shape_value(numbers: &Hyperparameters, name: &str) -> Option<u64> {
+    let value = match name {
+        "vocab" => numbers.vocab_size,
+        "hidden" => numbers.hidden_size,
+        "intermediate" => numbers.intermediate_size,
+        "heads" => numbers.attention.heads,
+        "kv_heads" => numbers.attention.kv_heads,
+        "head_dim" => numbers.attention.head_dim,
+        "context" => numbers.context_length,
+        "experts" => numbers.experts.as_ref()?.count,
+        "expert_intermediate" => numbers.experts.as_ref()?.intermediate_size,
+        _ => return None,
+    };
+    Some(u64::from(value))
+}
+
+fn refuse_missing(
+    family: &Family,
+    numbers: &Hyperparameters,
+    wanted: &[bool],
+    seen: &HashSet<(usize, Option<u32>, Option<u32>)>,
+) -> Result<(), ModelError> {
+    let (mut names, mut count) = (Vec::new(), 0);
+    let experts = numbers.experts.as_ref().map_or(0, |e| e.count);
+    let range = |present: bool, n: u32| if present { (0..n).map(Some).collect() } else { vec![None] };
+    for (i, template) in family.templates.iter().enumerate() {
+        if !wanted[i] || (template.tied && numbers.tied_embeddings) {
+            continue;
+        }
+        for &layer in &range(template.pattern.has_layer(), numbers.layers) {
+            for &expert in &range(template.pattern.has_expert(), experts) {
+                if !seen.contains(&(i, layer, expert)) {
+                    count += 1;
+                    if names.len() < NAMED {
+                        names.push(template.pattern.name(Captures { layer, expert }));
+                    }
+                }
+            }
+        }
+    }
+    if count == 0 { Ok(()) } else { Err(ModelError::MissingTensors { count, names }) }
+}
+
+fn stored_tied_head(numbers: &Hyperparameters, tensors: &[(TensorDescription, usize)]) -> Option<(usize, usize)> {
+    let weight = |role: Role| tensors.iter().position(|(t, _)| t.role == role && t.part == "weight");
+    if !numbers.tied_embeddings {
+        return None;
+    }
+    Some((weight(Role::TokenEmbedding)?, weight(Role::OutputHead)?))
+}
+
+/// The error for a name no template knows, with the known names most like it.
+fn unknown(family: &Family, tensor: &FoundTensor<'_>) -> ModelError {
+    let number = tensor.name.split('.').find_map(|word| word.parse::<u32>().ok());
+    let known = family.templates.iter().map(|t| t.pattern.name(Captures { layer: number, expert: number }));
+    ModelError::UnknownTensor {
+        tensor: tensor.name.to_owned(),
+        file: tensor.file.to_owned(),
+        family: family.id.clone(),
+        nearest: nearest(tensor.name, known, 3),
+    }
+}
+
+/// The `count` candidates most like `name`, nearest first, equal ones in their own order.
+pub(in crate::model) fn nearest(name: &str, candidates: impl Iterator<Item = String>, count: usize) -> Vec<String> {
+    let mut scored: Vec<(usize, String)> = candidates.map(|c| (strsim::levenshtein(name, &c), c)).collect();
+    scored.sort_by_key(|(distance, _)| *distance);
+    scored.into_iter().take(count).map(|(_, candidate)| candidate).collect()
+}

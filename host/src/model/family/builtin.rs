@@ -1,0 +1,65 @@
+//! The families this program knows, read once from the embedded descriptions.
+
+use super::Family;
+use std::sync::LazyLock;
+
+static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
+    [
+        ("llama", include_str!("../../../families/llama.toml")),
+        ("mistral", include_str!("../../../families/mistral.toml")),
+        ("qwen2", include_str!("../../../families/qwen2.toml")),
+        ("qwen3", include_str!("../../../families/qwen3.toml")),
+    ]
+    .into_iter()
+    // Our own text, read whole by the tests below: a mistake in it cannot reach a user.
+    .map(|(id, text)| Family::from_toml(text).unwrap_or_else(|problem| panic!("families/{id}.toml: {problem}")))
+    .collect()
+});
+
+/// Every family.
+pub fn builtin() -> &'static [Family] {
+    &FAMILIES
+}
+
+/// The family of a class in `architectures`.
+pub fn by_class(class: &str) -> Option<&'static Family> {
+    builtin().iter().find(|family| family.classes.iter().any(|c| c == class))
+}
+
+/// The family of a `model_type`.
+pub fn by_model_type(model_type: &str) -> Option<&'static Family> {
+    builtin().iter().find(|family| family.model_types.iter().any(|t| t == model_type))
+}
+
+/// Every supported class, in the order of the families.
+pub fn supported_classes() -> impl Iterator<Item = &'static str> {
+    builtin().iter().flat_map(|family| &family.classes).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_description_reads_and_none_claims_what_another_has() {
+        let mut claimed = HashSet::new();
+        for family in builtin() {
+            assert!(!family.classes.is_empty() && !family.templates.is_empty(), "{}", family.id);
+            assert!(["rms", "layer"].contains(&family.norm.as_str()), "{}", family.id);
+            assert!(["half", "interleaved"].contains(&family.rope_layout.as_str()), "{}", family.id);
+            for word in family.classes.iter().chain(&family.model_types) {
+                assert!(claimed.insert(word), "{word} is claimed twice");
+            }
+        }
+    }
+
+    #[test]
+    fn conditions_have_defaults() {
+        for family in builtin() {
+            for key in family.templates.iter().filter_map(|t| t.when.as_ref()) {
+                assert!(family.defaults.get(key).is_some_and(toml::Value::is_bool), "{}: {key}", family.id);
+            }
+        }
+    }
+}

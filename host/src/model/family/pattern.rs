@@ -1,0 +1,122 @@
+//! Tensor name patterns: literal segments between dots, with `{layer}` and `{expert}` standing for numbers.
+
+/// Numbers found in a name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Captures {
+    /// Value of `{layer}`.
+    pub layer: Option<u32>,
+    /// Value of `{expert}`.
+    pub expert: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Layer,
+    Expert,
+}
+
+/// A parsed pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePattern(Vec<Segment>);
+
+impl NamePattern {
+    /// Parses for example `model.layers.{layer}.self_attn.q_proj.weight`.
+    pub fn parse(text: &str) -> Result<NamePattern, String> {
+        let mut segments = Vec::new();
+        for word in text.split('.') {
+            let segment = match word {
+                "{layer}" => Segment::Layer,
+                "{expert}" => Segment::Expert,
+                "" => return Err(format!("pattern `{text}` has an empty segment")),
+                other if other.contains(['{', '}']) => {
+                    return Err(format!("pattern `{text}`: `{other}` is neither {{layer}} nor {{expert}}"));
+                }
+                other => Segment::Literal(other.to_owned()),
+            };
+            if segments.contains(&segment) && !matches!(segment, Segment::Literal(_)) {
+                return Err(format!("pattern `{text}` has `{word}` twice"));
+            }
+            segments.push(segment);
+        }
+        Ok(NamePattern(segments))
+    }
+
+    /// The numbers in `name` if it fits, else `None`.
+    pub fn matches(&self, name: &str) -> Option<Captures> {
+        let mut captures = Captures::default();
+        let mut words = name.split('.');
+        for segment in &self.0 {
+            let word = words.next()?;
+            match segment {
+                Segment::Literal(literal) if literal == word => {}
+                Segment::Literal(_) => return None,
+                Segment::Layer => captures.layer = Some(number(word)?),
+                Segment::Expert => captures.expert = Some(number(word)?),
+            }
+        }
+        words.next().is_none().then_some(captures)
+    }
+
+    /// The name for given numbers; a number that was not given shows as its placeholder.
+    pub fn name(&self, numbers: Captures) -> String {
+        let shown = |number: Option<u32>, word: &str| number.map_or_else(|| word.to_owned(), |n| n.to_string());
+        let words: Vec<String> = self
+            .0
+            .iter()
+            .map(|segment| match segment {
+                Segment::Literal(literal) => literal.clone(),
+                Segment::Layer => shown(numbers.layer, "{layer}"),
+                Segment::Expert => shown(numbers.expert, "{expert}"),
+            })
+            .collect();
+        words.join(".")
+    }
+
+    /// Whether `{layer}` occurs.
+    pub fn has_layer(&self) -> bool {
+        self.0.contains(&Segment::Layer)
+    }
+
+    /// Whether `{expert}` occurs.
+    pub fn has_expert(&self) -> bool {
+        self.0.contains(&Segment::Expert)
+    }
+}
+
+/// Digits without sign or leading zeros: `01` is another name than `1`, and both at once would be one tensor twice.
+fn number(word: &str) -> Option<u32> {
+    let digits = word.bytes().all(|b| b.is_ascii_digit());
+    (digits && (word == "0" || !word.starts_with('0'))).then(|| word.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_numbers_and_writes_them_back() {
+        let pattern = NamePattern::parse("model.layers.{layer}.experts.{expert}.w1.weight").unwrap();
+        let name = "model.layers.12.experts.0.w1.weight";
+        let captures = pattern.matches(name).unwrap();
+        assert_eq!(captures, Captures { layer: Some(12), expert: Some(0) });
+        assert_eq!(pattern.name(captures), name);
+        assert_eq!(pattern.name(Captures::default()), "model.layers.{layer}.experts.{expert}.w1.weight");
+    }
+
+    #[test]
+    fn near_misses_do_not_match() {
+        let pattern = NamePattern::parse("layers.{layer}.w").unwrap();
+        for name in ["layers.1", "layers.1.w.x", "layers.01.w", "layers.-1.w", "layers..w", "layers.4294967296.w", ""] {
+            assert_eq!(pattern.matches(name), None, "{name}");
+        }
+        assert_eq!(pattern.matches("layers.4294967295.w").unwrap().layer, Some(u32::MAX));
+    }
+
+    #[test]
+    fn wrong_patterns_are_refused() {
+        for text in ["", "a..b", "a.{block}", "a.x{layer}", "{layer}.{layer}"] {
+            assert!(NamePattern::parse(text).is_err(), "{text}");
+        }
+    }
+}

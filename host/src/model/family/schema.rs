@@ -1,0 +1,244 @@
+//! The vocabulary of family descriptions, and their reading from TOML.
+
+use super::{NamePattern, ShapeExpression};
+use llmq_plugin_api::wire::{Role, UnitKind};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Names that shape expressions may use.
+pub(super) const SHAPE_NAMES: &[&str] =
+    &["vocab", "hidden", "intermediate", "heads", "kv_heads", "head_dim", "context", "experts", "expert_intermediate"];
+
+/// What arrives at the input of a linear layer. Linears of one layer with the same feed share their statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feed {
+    /// Output of the norm in front of attention.
+    AttnNorm,
+    /// Concatenated results of the attention heads.
+    Attention,
+    /// Output of the norm in front of the feed-forward block.
+    FfnNorm,
+    /// Activated gate times up.
+    FfnProduct,
+    /// Output of the last norm.
+    OutputNorm,
+}
+
+/// Which layers use a sliding attention window, where config.json gives no `layer_types`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlidingRule {
+    /// None: the family has no window.
+    #[default]
+    Never,
+    /// Every layer, if `sliding_window` is set.
+    EveryLayer,
+    /// Layers from `max_window_layers` on, if `use_sliding_window` is set.
+    UpperLayers,
+}
+
+/// One kind of tensor.
+#[derive(Debug, Clone)]
+pub struct TensorTemplate {
+    /// Full name, with the part.
+    pub pattern: NamePattern,
+    /// What it is.
+    pub role: Role,
+    /// `weight`, `bias`, or empty.
+    pub part: String,
+    /// Kind of the unit that it belongs to.
+    pub unit: UnitKind,
+    /// What feeds it, if it is the matrix of a linear layer.
+    pub feed: Option<Feed>,
+    /// Shape by the hyperparameters.
+    pub shape: Vec<ShapeExpression>,
+    /// Boolean key of config.json that says whether it is there; always there if `None`.
+    pub when: Option<String>,
+    /// Whether it may be absent because the token embedding serves in its place.
+    pub tied: bool,
+}
+
+/// A tensor that models carry and outputs do not.
+#[derive(Debug, Clone)]
+pub struct IgnoredTensor {
+    /// Full name.
+    pub pattern: NamePattern,
+    /// Why nothing is lost, for the notes to the user.
+    pub reason: String,
+}
+
+/// One family.
+#[derive(Debug, Clone)]
+pub struct Family {
+    /// Short name, for example `llama`.
+    pub id: String,
+    /// Class names in `architectures`, the usual one first.
+    pub classes: Vec<String>,
+    /// `model_type` words, for configs without `architectures`.
+    pub model_types: Vec<String>,
+    /// `rms` or `layer`.
+    pub norm: String,
+    /// `half` or `interleaved`.
+    pub rope_layout: String,
+    /// Sliding attention.
+    pub sliding: SlidingRule,
+    /// Every kind of tensor, in the order in which they take part.
+    pub templates: Vec<TensorTemplate>,
+    /// Tensors left behind.
+    pub ignored: Vec<IgnoredTensor>,
+    /// Values of config.json keys that transformers' class assumes where the file is silent.
+    pub defaults: toml::Table,
+    /// This family's words for keys that others call differently, for example `hidden_size = "n_embd"`.
+    pub keys: BTreeMap<String, String>,
+}
+
+impl Family {
+    /// Reads a description. Errors name the entry; unknown keys are errors, so that a typing mistake cannot pass.
+    pub fn from_toml(text: &str) -> Result<Family, String> {
+        let file: FamilyFile = toml::from_str(text).map_err(|e| e.to_string())?;
+        let mut templates = Vec::new();
+        for entry in file.tensors {
+            entry.expand(&mut templates)?;
+        }
+        let ignored = file
+            .ignored
+            .into_iter()
+            .map(|entry| Ok(IgnoredTensor { pattern: NamePattern::parse(&entry.name)?, reason: entry.reason }));
+        Ok(Family {
+            id: file.id,
+            classes: file.classes,
+            model_types: file.model_types,
+            norm: file.norm,
+            rope_layout: file.rope_layout,
+            sliding: file.sliding,
+            templates,
+            ignored: ignored.collect::<Result<_, String>>()?,
+            defaults: file.defaults,
+            keys: file.keys,
+        })
+    }
+
+    /// What feeds the linear layers of a role.
+    pub fn feed(&self, role: &Role) -> Option<Feed> {
+        self.templates.iter().find(|t| &t.role == role).and_then(|t| t.feed)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FamilyFile {
+    id: String,
+    classes: Vec<String>,
+    model_types: Vec<String>,
+    norm: String,
+    rope_layout: String,
+    #[serde(default)]
+    sliding: SlidingRule,
+    tensors: Vec<TensorEntry>,
+    #[serde(default)]
+    ignored: Vec<IgnoredEntry>,
+    #[serde(default)]
+    defaults: toml::Table,
+    #[serde(default)]
+    keys: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IgnoredEntry {
+    name: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TensorEntry {
+    name: String,
+    role: String,
+    /// Only for tensors outside the layers.
+    unit: Option<UnitKind>,
+    input: Option<Feed>,
+    weight: Option<PartEntry>,
+    bias: Option<PartEntry>,
+    bare: Option<PartEntry>,
+    #[serde(default)]
+    tied: bool,
+}
+
+/// Either just a shape, or a shape with its condition.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PartEntry {
+    Always(Vec<String>),
+    When { shape: Vec<String>, when: String },
+}
+
+impl TensorEntry {
+    fn expand(self, templates: &mut Vec<TensorTemplate>) -> Result<(), String> {
+        let role = Role::from_word(&self.role);
+        if matches!(role, Role::Other(_)) {
+            return Err(format!("`{}` has the unknown role `{}`", self.name, self.role));
+        }
+        if role.is_linear() && self.input.is_none() {
+            return Err(format!("`{}` is a linear layer, but does not say what feeds it (input)", self.name));
+        }
+        let parts = [("weight", self.weight), ("bias", self.bias), ("", self.bare)];
+        if parts.iter().all(|(_, part)| part.is_none()) {
+            return Err(format!("`{}` has no part (weight, bias or bare)", self.name));
+        }
+        for (suffix, part) in parts {
+            let Some(part) = part else { continue };
+            let (shape, when) = match part {
+                PartEntry::Always(shape) => (shape, None),
+                PartEntry::When { shape, when } => (shape, Some(when)),
+            };
+            let name = if suffix.is_empty() { self.name.clone() } else { format!("{}.{suffix}", self.name) };
+            let pattern = NamePattern::parse(&name)?;
+            let unit = match (pattern.has_layer(), self.unit) {
+                (true, None) => UnitKind::Layer,
+                (false, Some(unit)) if unit != UnitKind::Layer => unit,
+                _ => return Err(format!("`{name}` must have either `{{layer}}` in its name or a unit")),
+            };
+            let shape: Vec<ShapeExpression> =
+                shape.iter().map(|s| ShapeExpression::parse(s)).collect::<Result<_, _>>()?;
+            if let Some(unknown) = shape.iter().flat_map(|s| s.names()).find(|n| !SHAPE_NAMES.contains(n)) {
+                return Err(format!("`{name}` has a shape with the unknown name `{unknown}`"));
+            }
+            templates.push(TensorTemplate {
+                pattern,
+                role: role.clone(),
+                part: suffix.to_owned(),
+                unit,
+                feed: self.input.filter(|_| suffix != "bias"),
+                shape,
+                when,
+                tied: self.tied,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "id = 'x'\nclasses = ['X']\nmodel_types = []\nnorm = 'rms'\nrope_layout = 'half'\n";
+
+    #[test]
+    fn mistakes_in_descriptions_are_named() {
+        for (entry, word) in [
+            ("name = 'a'\nrole = 'attn_norm'\nweight = ['hidden']", "unit"),
+            ("name = 'a.{layer}'\nrole = 'attn_nrom'\nweight = ['hidden']", "attn_nrom"),
+            ("name = 'a.{layer}'\nrole = 'attn_q'\nweight = ['hidden']", "feeds"),
+            ("name = 'a.{layer}'\nrole = 'attn_norm'", "no part"),
+            ("name = 'a.{layer}'\nrole = 'attn_norm'\nwieght = ['hidden']", "wieght"),
+            ("name = 'a.{layer}'\nrole = 'attn_norm'\nweight = ['hidden*']", "missing"),
+            ("name = 'a.{layer}'\nrole = 'attn_norm'\nweight = ['width']", "width"),
+        ] {
+            let problem = Family::from_toml(&format!("{HEAD}[[tensors]]\n{entry}\n")).unwrap_err();
+            assert!(problem.contains(word), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! An opened model: its description, views of its weights, its side files.
+
+use super::config::{
+    AttentionWindows, Fields, class_and_family, quantization_method, read_attention_windows, read_hyperparameters,
+    text_model_config,
+};
+use super::family::{Assignment, Family, FoundTensor, assign};
+use super::fingerprint::fingerprint;
+use super::name::model_name;
+use super::safetensors_files::{WeightFiles, open_weights};
+use super::{Dtype, Fingerprint, MappedFile, ModelError, first_non_finite, side_files};
+use llmq_plugin_api::wire::ModelDescription;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A model folder, checked and ready to read. Weights stay in their files and are mapped.
+#[derive(Debug)]
+pub struct Model {
+    folder: PathBuf,
+    description: ModelDescription,
+    family: &'static Family,
+    windows: AttentionWindows,
+    files: Vec<MappedFile>,
+    /// Where each described tensor lies: dtype, file and range in it.
+    places: Vec<(Dtype, usize, Range<usize>)>,
+    notes: Vec<String>,
+}
+
+/// A view of one tensor's stored bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct TensorData<'a> {
+    /// Element type.
+    pub dtype: Dtype,
+    /// Row-major shape.
+    pub shape: &'a [u64],
+    /// Little-endian elements, inside the mapped file, at any alignment.
+    pub bytes: &'a [u8],
+}
+
+/// A weight that is no finite number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NonFinite {
+    /// Row, counting all dimensions but the last together.
+    pub row: u64,
+    /// Column.
+    pub column: u64,
+    /// NaN or an infinity, as f32.
+    pub value: f32,
+}
+
+impl Model {
+    /// Opens a folder with config.json and safetensors weights, checks everything but the weights' values, and maps
+    /// the files. Reads headers and small files only.
+    pub fn open(path: &Path) -> Result<Model, ModelError> {
+        require_folder(path)?;
+        let config = read_config(path)?;
+        let text = text_model_config(&config)?;
+        if let Some(method) = quantization_method(&text) {
+            return Err(ModelError::AlreadyQuantized { method });
+        }
+        let (architecture, family) = class_and_family(&text)?;
+        let fields = Fields::new(&text, family);
+        let mut hyperparameters = read_hyperparameters(&fields, &family.norm, &family.rope_layout, family.sliding)?;
+        let windows = read_attention_windows(&fields, hyperparameters.layers, family.sliding)?;
+
+        let WeightFiles { files, tensors: stored, mut notes } = open_weights(path)?;
+        let found: Vec<FoundTensor<'_>> = stored
+            .iter()
+            .map(|(file, t)| FoundTensor {
+                name: &t.name,
+                stored_dtype: t.dtype,
+                shape: &t.shape,
+                file: files[*file].name(),
+            })
+            .collect();
+        let mut assignment = assign(family, &hyperparameters, &|key| fields.switch(key), &found)?;
+        let view = |position: usize| {
+            let (file, tensor) = &stored[position];
+            &files[*file].bytes()[tensor.range.clone()]
+        };
+        hyperparameters.tied_embeddings &= !settle_tied_head(&mut assignment, view, &mut notes);
+        notes.append(&mut assignment.notes);
+
+        let side_files = side_files::present(path);
+        let generation_config = match side_files.iter().find(|name| *name == GENERATION_CONFIG) {
+            Some(name) => parse(name, &side_files::read(path, &side_files, name)?)?,
+            None => Value::Null,
+        };
+        let (tensors, positions): (Vec<_>, Vec<usize>) = assignment.tensors.into_iter().unzip();
+        let mut places = Vec::with_capacity(positions.len());
+        for position in positions {
+            let (file, tensor) = &stored[position];
+            let dtype = Dtype::of_stored(tensor.dtype).ok_or_else(|| ModelError::Dtype {
+                tensor: tensor.name.clone(),
+                file: files[*file].name().to_owned(),
+                dtype: tensor.dtype.to_string(),
+            })?;
+            places.push((dtype, *file, tensor.range.clone()));
+        }
+        let mut description = ModelDescription {
+            name: model_name(path),
+            architecture,
+            family: family.id.clone(),
+            config,
+            generation_config,
+            hyperparameters,
+            dtype: String::new(),
+            units: assignment.units,
+            tensors,
+            files: side_files,
+        };
+        description.dtype = usual_dtype(&description);
+        Ok(Model { folder: path.to_owned(), description, family, windows, files, places, notes })
+    }
+
+    /// Everything about the model but its numbers.
+    pub fn description(&self) -> &ModelDescription {
+        &self.description
+    }
+
+    /// The family description that matched.
+    pub fn family(&self) -> &'static Family {
+        self.family
+    }
+
+    /// The folder, as it was given.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Sliding window of every layer, `None` for full attention.
+    pub fn attention_windows(&self) -> &[Option<u32>] {
+        &self.windows
+    }
+
+    /// Sentences for the user about what was noticed and left behind.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The mapped weight files, in the order of their names.
+    pub fn weight_files(&self) -> &[MappedFile] {
+        &self.files
+    }
+
+    /// Bytes of all described tensors.
+    pub fn source_bytes(&self) -> u64 {
+        self.places.iter().map(|(.., range)| range.len() as u64).sum()
+    }
+
+    /// Reads a side file, one of [`ModelDescription::files`]. No other name is looked for.
+    pub fn file(&self, name: &str) -> Result<Vec<u8>, ModelError> {
+        side_files::read(&self.folder, &self.description.files, name)
+    }
+
+    /// A view of a tensor by its index in the description.
+    pub fn tensor(&self, index: usize) -> Result<TensorData<'_>, ModelError> {
+        let (Some((dtype, file, range)), Some(tensor)) = (self.places.get(index), self.description.tensors.get(index))
+        else {
+            return Err(ModelError::NoSuchTensor { index, count: self.places.len() });
+        };
+        Ok(TensorData { dtype: *dtype, shape: &tensor.shape, bytes: &self.files[*file].bytes()[range.clone()] })
+    }
+
+    /// Fills `out` with whole rows from `first_row` on, as f32. A row is the last dimension; a vector is one row.
+    pub fn read_rows_f32(&self, index: usize, first_row: u64, out: &mut [f32]) -> Result<(), ModelError> {
+        let data = self.tensor(index)?;
+        let tensor = &self.description.tensors[index];
+        let bad = |problem| ModelError::BadRows { tensor: tensor.name.clone(), problem };
+        let (rows, columns) = (tensor.rows(), tensor.columns());
+        let wanted = out.len() as u64;
+        if columns == 0 || !wanted.is_multiple_of(columns) {
+            return Err(bad(format!("a buffer of {wanted} numbers is no whole number of rows of {columns}")));
+        }
+        let count = wanted / columns;
+        if first_row.checked_add(count).is_none_or(|end| end > rows) {
+            return Err(bad(format!("rows {first_row} to {first_row}+{count} are asked for; it has {rows}")));
+        }
+        // Inside the tensor, whose byte length was checked against its shape: nothing here can overflow.
+        let start = (first_row * columns) as usize * data.dtype.size();
+        data.dtype.widen(&data.bytes[start..start + out.len() * data.dtype.size()], out);
+        Ok(())
+    }
+
+    /// Place of the first weight that is NaN, infinite or beyond f32. Reads the whole tensor.
+    pub fn find_non_finite(&self, index: usize) -> Result<Option<NonFinite>, ModelError> {
+        let data = self.tensor(index)?;
+        let Some(position) = first_non_finite(data.dtype, data.bytes) else { return Ok(None) };
+        let columns = self.description.tensors[index].columns().max(1);
+        let mut value = [0f32];
+        data.dtype.widen(&data.bytes[position * data.dtype.size()..][..data.dtype.size()], &mut value);
+        let position = position as u64;
+        Ok(Some(NonFinite { row: position / columns, column: position % columns, value: value[0] }))
+    }
+
+    /// Hints that the weights of a unit, by its index in the description, are read next.
+    pub fn advise_will_need(&self, unit: usize) {
+        self.places_of(unit).for_each(|(file, range)| self.files[file].will_need(range));
+    }
+
+    /// Hints that the weights of a unit are not read again soon, so that their memory can be reused.
+    pub fn advise_done(&self, unit: usize) {
+        self.places_of(unit).for_each(|(file, range)| self.files[file].done_with(range));
+    }
+
+    fn places_of(&self, unit: usize) -> impl Iterator<Item = (usize, &Range<usize>)> {
+        let tensors = self.description.tensors.iter().zip(&self.places);
+        tensors.filter(move |(t, _)| t.unit as usize == unit).map(|(_, (_, file, range))| (*file, range))
+    }
+
+    /// Identity of the model for resuming: see [`Fingerprint`]. Reads 2 MiB per file and 4 KiB per tensor.
+    pub fn fingerprint(&self) -> Result<Fingerprint, ModelError> {
+        fingerprint(self)
+    }
+
+    /// Errors if a weight file was truncated, rewritten or replaced since the model was opened.
+    pub fn check_unchanged(&self) -> Result<(), ModelError> {
+        self.files.iter().try_for_each(MappedFile::check_unchanged)
+    }
+}
+
+const CONFIG: &str = "config.json";
+const GENERATION_CONFIG: &str = "generation_config.json";
+
+fn require_folder(path: &Path) -> Result<(), ModelError> {
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(ModelError::NotFound { path: path.to_owned() });
+        }
+        Err(source) => return Err(ModelError::Io { action: "open", path: path.to_owned(), source }),
+    };
+    if metadata.is_dir() {
+        return Ok(());
+    }
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let what = match extension.as_str() {
+        "gguf" => "a GGUF file",
+        "safetensors" => "a single safetensors file",
+        "json" => "a JSON file",
+        _ => "a file",
+    };
+    Err(ModelError::NotAFolder { path: path.to_owned(), what })
+}
+
+fn read_config(folder: &Path) -> Result<Value, ModelError> {
+    let path = folder.join(CONFIG);
+    if !path.try_exists().map_err(|source| ModelError::Io { action: "read", path, source })? {
+        return Err(ModelError::NoConfig { path: folder.to_owned() });
+    }
+    parse(CONFIG, &side_files::read_capped(folder, CONFIG, side_files::MAX_CONFIG)?)
+}
+
+fn parse(file: &str, bytes: &[u8]) -> Result<Value, ModelError> {
+    serde_json::from_slice(bytes).map_err(|e| ModelError::Json { file: file.to_owned(), problem: e.to_string() })
+}
+
+/// A head that is stored although config.json ties it: a copy of the embeddings is dropped, another matrix is kept, as
+/// transformers 5 does. Tells whether the embeddings turned out not to be tied.
+fn settle_tied_head<'a>(
+    assignment: &mut Assignment,
+    bytes: impl Fn(usize) -> &'a [u8],
+    notes: &mut Vec<String>,
+) -> bool {
+    let Some((embedding, head)) = assignment.stored_tied_head else { return false };
+    let [(a, a_place), (b, b_place)] = [&assignment.tensors[embedding], &assignment.tensors[head]];
+    let copy = a.dtype == b.dtype && bytes(*a_place) == bytes(*b_place);
+    let what = if copy {
+        "is a copy of the token embeddings, as tie_word_embeddings says, and is left behind"
+    } else {
+        "differs from the token embeddings although tie_word_embeddings is true; it is kept as a head of its own"
+    };
+    notes.push(format!("{} {what}", b.name));
+    if copy {
+        assignment.tensors.remove(head);
+    }
+    !copy
+}
+
+/// The dtype of most weights; among equals the first in alphabetical order.
+fn usual_dtype(description: &ModelDescription) -> String {
+    let mut elements: BTreeMap<&str, u64> = BTreeMap::new();
+    for tensor in &description.tensors {
+        let sum = elements.entry(&tensor.dtype).or_default();
+        *sum = sum.saturating_add(tensor.elements());
+    }
+    let most = elements.into_iter().rev().max_by_key(|&(_, count)| count);
+    most.map_or_else(String::new, |(dtype, _)| dtype.to_owned())
+}
