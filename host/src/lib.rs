@@ -1,6 +1,8 @@
 //! The host as a library, so that the binary and the tests call the same code.
 
 pub mod cancel;
+pub mod child;
 pub mod event;
 pub mod failure;
 pub mod model;
+pub mod plugins;
