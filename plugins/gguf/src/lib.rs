@@ -1,3 +1,5 @@
 //! The GGUF backend of llm-quantize.
 
+pub mod container;
+pub mod mixture;
 pub mod value;

@@ -1,0 +1,111 @@
+//! The mixture rules against the types that the reference chose for twelve public models at every level.
+
+use llmq_ggml_blocks::BlockType;
+use llmq_gguf::mixture::{Candidate, ModelShape, Recipe, assign};
+use std::collections::BTreeMap;
+
+const MODELS: &[(&str, &str)] = &[
+    ("deepseek-v3.1", include_str!("golden/mixture/deepseek-v3.1.txt")),
+    ("gemma-3-4b-it", include_str!("golden/mixture/gemma-3-4b-it.txt")),
+    ("glm-4.6v", include_str!("golden/mixture/glm-4.6v.txt")),
+    ("gpt-oss-120b", include_str!("golden/mixture/gpt-oss-120b.txt")),
+    ("meta-llama-3.1-70b-instruct", include_str!("golden/mixture/meta-llama-3.1-70b-instruct.txt")),
+    ("nvidia-nemotron-3-nano-30b-a3b", include_str!("golden/mixture/nvidia-nemotron-3-nano-30b-a3b.txt")),
+    ("qwen3-0.6b", include_str!("golden/mixture/qwen3-0.6b.txt")),
+    ("qwen3-14b", include_str!("golden/mixture/qwen3-14b.txt")),
+    ("qwen3-coder-next", include_str!("golden/mixture/qwen3-coder-next.txt")),
+    ("qwen3.5-397b-a17b", include_str!("golden/mixture/qwen3.5-397b-a17b.txt")),
+    ("qwen3.6-27b", include_str!("golden/mixture/qwen3.6-27b.txt")),
+    ("step-3.5-flash", include_str!("golden/mixture/step-3.5-flash.txt")),
+];
+
+struct Golden {
+    shape: ModelShape,
+    /// Name to row length, sorted as the output file is.
+    tensors: BTreeMap<(i64, String), u64>,
+    levels: Vec<(String, BlockType, BTreeMap<String, BlockType>)>,
+}
+
+/// `blk.{0-2,5}.x` to `blk.0.x`, `blk.1.x`, `blk.2.x`, `blk.5.x`.
+fn expand(names: &str) -> Vec<String> {
+    let Some((head, rest)) = names.split_once('{') else { return vec![names.to_owned()] };
+    let (ranges, tail) = rest.split_once('}').unwrap();
+    let layers = ranges.split(',').flat_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        first.parse::<u32>().unwrap()..=last.parse::<u32>().unwrap()
+    });
+    layers.map(|layer| format!("{head}{layer}{tail}")).collect()
+}
+
+fn block(name: &str) -> i64 {
+    name.strip_prefix("blk.").map_or(-1, |rest| rest.split('.').next().unwrap().parse().unwrap())
+}
+
+fn parse(text: &str) -> Golden {
+    let mut lines = text.lines();
+    let head: BTreeMap<&str, &str> = lines.next().unwrap().split(' ').filter_map(|word| word.split_once('=')).collect();
+    let number = |key: &str| head[key].parse::<u32>().unwrap();
+    let shape = ModelShape {
+        arch: head["arch"].to_owned(),
+        layers: number("layers"),
+        heads: number("heads"),
+        kv_heads: number("kv_heads"),
+        experts: number("experts"),
+        has_importance: false,
+    };
+    let mut golden = Golden { shape, tensors: BTreeMap::new(), levels: Vec::new() };
+    for line in lines {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["tensor", columns, names] => {
+                let columns = columns.parse().unwrap();
+                golden.tensors.extend(expand(names).into_iter().map(|name| ((block(&name), name), columns)));
+            }
+            ["level", name, base] => {
+                golden.levels.push((name.to_owned(), BlockType::from_name(base).unwrap(), BTreeMap::new()));
+            }
+            [encoding, names] => {
+                let encoding = BlockType::from_name(encoding).unwrap();
+                let level = &mut golden.levels.last_mut().unwrap().2;
+                level.extend(expand(names).into_iter().map(|name| (name, encoding)));
+            }
+            _ => panic!("a line of {} words: {line}", words.len()),
+        }
+    }
+    golden
+}
+
+#[test]
+fn every_tensor_of_twelve_models_gets_the_reference_s_type_at_every_level() {
+    let mut compared = 0;
+    let mut wrong = Vec::new();
+    for (model, text) in MODELS {
+        let golden = parse(text);
+        let experts = u64::from(golden.shape.experts);
+        let candidates: Vec<Candidate> = golden
+            .tensors
+            .iter()
+            .map(|((_, name), columns)| Candidate {
+                name: name.clone(),
+                ne: if name.contains("_exps.") { vec![*columns, 256, experts] } else { vec![*columns, 256] },
+                unquantized: BlockType::BF16,
+                fixed: None,
+            })
+            .collect();
+        for (level, base, expected) in &golden.levels {
+            let Some(recipe) = Recipe::from_name(level) else { panic!("{model}: the level {level} is unknown") };
+            assert_eq!(recipe.base(), *base, "{level}");
+            let assigned = assign(recipe, &golden.shape, &candidates).unwrap();
+            for (candidate, assignment) in candidates.iter().zip(&assigned) {
+                let want = expected.get(&candidate.name).unwrap_or(base);
+                compared += 1;
+                if assignment.encoding != *want {
+                    let found = assignment.encoding.name();
+                    wrong.push(format!("{model} {level} {}: {found}, not {}", candidate.name, want.name()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
+    assert!(compared > 150_000, "only {compared} types were compared");
+}
