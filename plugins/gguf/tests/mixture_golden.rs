@@ -87,7 +87,12 @@ fn every_tensor_of_twelve_models_gets_the_reference_s_type_at_every_level() {
             .iter()
             .map(|((_, name), columns)| Candidate {
                 name: name.clone(),
-                ne: if name.contains("_exps.") { vec![*columns, 256, experts] } else { vec![*columns, 256] },
+                // One matrix per expert, or (MLA's key up projection) per head.
+                ne: if name.contains("_exps.") || name.contains("attn_k_b.") {
+                    vec![*columns, 256, experts]
+                } else {
+                    vec![*columns, 256]
+                },
                 unquantized: BlockType::BF16,
                 fixed: None,
             })
