@@ -49,6 +49,12 @@ fn the_example_model_is_described_in_model_order() {
 }
 
 #[test]
+fn a_model_can_be_read_from_many_threads() {
+    fn shareable<T: Send + Sync>(_: &T) {}
+    shareable(&open(&tiny_model()));
+}
+
+#[test]
 fn rows_are_the_stored_numbers() {
     let folder = tempfile::tempdir().unwrap();
     Folder::llama().write(folder.path());

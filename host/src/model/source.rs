@@ -62,8 +62,8 @@ impl Model {
         }
         let (architecture, family) = class_and_family(&text)?;
         let fields = Fields::new(&text, family);
-        let mut hyperparameters = read_hyperparameters(&fields, &family.norm, &family.rope_layout, family.sliding)?;
-        let windows = read_attention_windows(&fields, hyperparameters.layers, family.sliding)?;
+        let mut hyperparameters = read_hyperparameters(&fields)?;
+        let windows = read_attention_windows(&fields, hyperparameters.layers)?;
 
         let WeightFiles { files, tensors: stored, mut notes } = open_weights(path)?;
         let found: Vec<FoundTensor<'_>> = stored

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// One tensor to be written.
@@ -150,14 +151,12 @@ pub fn tiny_model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/tiny-model")
 }
 
-/// A folder of further test models named by `LLMQ_SHARED`, or `None` with a loud word.
-#[allow(clippy::print_stderr)]
+/// A folder of further test models named by `LLMQ_SHARED`, or `None` with a word that no capture of output hides.
 pub fn shared_models(test: &str) -> Option<PathBuf> {
-    match std::env::var_os("LLMQ_SHARED") {
-        Some(root) => Some(Path::new(&root).join("models")),
-        None => {
-            eprintln!("SKIPPED {test}: LLMQ_SHARED does not name a folder with test models");
-            None
-        }
+    if let Some(root) = std::env::var_os("LLMQ_SHARED") {
+        return Some(Path::new(&root).join("models"));
     }
+    let skipped = format!("SKIPPED {test}: LLMQ_SHARED does not name a folder with test models\n");
+    std::io::stderr().write_all(skipped.as_bytes()).unwrap();
+    None
 }

@@ -19,6 +19,11 @@ impl<'a> Fields<'a> {
         Fields { config, family }
     }
 
+    /// The family that config.json is read for.
+    pub fn family(&self) -> &'a Family {
+        self.family
+    }
+
     /// This family's word for a key.
     fn word(&self, key: &'a str) -> &'a str {
         self.family.keys.get(key).map_or(key, String::as_str)

@@ -21,13 +21,9 @@ const CONTEXT: RangeInclusive<u32> = 1..=1 << 30;
 /// The sliding window of every layer, `None` for full attention.
 pub type AttentionWindows = Vec<Option<u32>>;
 
-/// Reads the numbers. `norm` and `rope_layout` come from the family.
-pub fn read_hyperparameters(
-    fields: &Fields<'_>,
-    norm: &str,
-    rope_layout: &str,
-    sliding: SlidingRule,
-) -> Result<Hyperparameters, ModelError> {
+/// Reads the numbers; what config.json never says (kind of norm, rope layout) comes from the family.
+pub fn read_hyperparameters(fields: &Fields<'_>) -> Result<Hyperparameters, ModelError> {
+    let family = fields.family();
     let hidden_size = fields.count("hidden_size", WIDTH)?;
     let heads = fields.count("num_attention_heads", HEADS)?;
     let kv_heads = fields.count_if_any("num_key_value_heads", HEADS)?.unwrap_or(heads);
@@ -45,7 +41,7 @@ pub fn read_hyperparameters(
     };
     let context_length = fields.count("max_position_embeddings", CONTEXT)?;
     let layers = fields.count("num_hidden_layers", LAYERS)?;
-    let windows = read_attention_windows(fields, layers, sliding)?;
+    let windows = read_attention_windows(fields, layers)?;
     Ok(Hyperparameters {
         layers,
         hidden_size,
@@ -59,9 +55,9 @@ pub fn read_hyperparameters(
             head_dim_stated: fields.stated("head_dim").is_some(),
             sliding_window: windows.into_iter().flatten().next(),
         },
-        rope: Some(read_rope(fields, rope_layout, head_dim, context_length)?),
+        rope: Some(read_rope(fields, &family.rope_layout, head_dim, context_length)?),
         norm_eps: fields.positive("rms_norm_eps")?,
-        norm: norm.to_owned(),
+        norm: family.norm.clone(),
         activation: fields.text("hidden_act")?,
         tied_embeddings: fields.switch("tie_word_embeddings")?,
         experts: None,
@@ -69,11 +65,8 @@ pub fn read_hyperparameters(
 }
 
 /// Which layers look back only so far. `layer_types` of config.json decides where it is given.
-pub fn read_attention_windows(
-    fields: &Fields<'_>,
-    layers: u32,
-    sliding: SlidingRule,
-) -> Result<AttentionWindows, ModelError> {
+pub fn read_attention_windows(fields: &Fields<'_>, layers: u32) -> Result<AttentionWindows, ModelError> {
+    let sliding = fields.family().sliding;
     let in_use = match sliding {
         SlidingRule::Never => false,
         SlidingRule::EveryLayer => true,

@@ -19,7 +19,13 @@ pub fn text_model_config(config: &Value) -> Result<Map<String, Value>, ModelErro
             return Err(refuse(key, Some(nested), "an object"));
         };
         merged.remove(key);
-        merged.extend(nested.iter().map(|(k, v)| (k.clone(), v.clone())));
+        for (key, value) in nested {
+            // Nested configs are often written with nulls for what only the root knows, such as the class. Where the
+            // root is silent a null stays: for sliding_window it means that there is none.
+            if !(value.is_null() && merged.contains_key(key)) {
+                merged.insert(key.clone(), value.clone());
+            }
+        }
     }
     Ok(merged)
 }
