@@ -162,6 +162,9 @@ fn the_first_weight_that_is_no_number_is_found_with_row_and_column() {
     let (index, _) = model.description().tensor(name).unwrap();
     let found = model.find_non_finite(index).unwrap().unwrap();
     assert_eq!((found.row, found.column, found.value), (3, 5, f32::NEG_INFINITY));
+    let error = model.check_finite(index).unwrap_err().to_string();
+    assert_eq!(error, format!("tensor `{name}` holds -inf at row 3, column 5; weights must be finite numbers"));
+    assert!(model.check_finite(0).is_ok());
 }
 
 #[test]

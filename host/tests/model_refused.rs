@@ -31,10 +31,12 @@ fn places_without_a_model() {
     let empty = refusal(folder.path());
     assert_eq!(empty.kind(), ModelErrorKind::NotFound);
     assert!(empty.to_string().contains("no config.json"));
-    let gguf = folder.path().join("model.gguf");
+    let gguf = folder.path().join("model-without-an-ending");
     std::fs::write(&gguf, b"GGUF").unwrap();
     assert_eq!(refusal(&gguf).kind(), ModelErrorKind::Argument);
     assert!(refusal(&gguf).to_string().contains("is a GGUF file, not a model folder"));
+    std::fs::write(folder.path().join("config.json"), b"{}").unwrap();
+    assert!(refusal(&folder.path().join("config.json")).to_string().contains("is a JSON file"));
 }
 
 #[test]
@@ -76,22 +78,25 @@ fn tensors_that_are_unknown_missing_or_contradict_config() {
     assert_eq!(unknown.kind(), ModelErrorKind::Unsupported);
     refused(
         &base().without(&format!("{q}.weight")),
-        "1 tensors are missing from the weights: model.layers.1.self_attn.q_proj.weight",
+        "the weights lack 1 tensor: model.layers.1.self_attn.q_proj.weight",
     );
-    refused(&base().without("lm_head.weight"), "missing from the weights: lm_head.weight");
-    refused(&base().set("num_hidden_layers", json!(9)), "63 tensors are missing");
+    refused(&base().without("lm_head.weight"), "lack 1 tensor: lm_head.weight");
+    refused(&base().set("num_hidden_layers", json!(9)), "the weights lack 63 tensors: ");
     refused(&base().set("num_hidden_layers", json!(1)), "there are only 1 layers, counted from 0");
     refused(&base().with(&format!("{q}.bias"), &[8]), "`attention_bias` is false there");
-    refused(&base().set("attention_bias", json!(true)), "8 tensors are missing");
+    refused(&base().set("attention_bias", json!(true)), "the weights lack 8 tensors: ");
     refused(&base().set("attention_bias", json!("yes")), "`attention_bias` is \"yes\"");
     refused(&base().set("vocab_size", json!(13)), "shape [12, 8], but config.json implies [13, 8] (vocab x hidden)");
     refused(&base().set("num_key_value_heads", json!(4)), "implies [8, 8] (kv_heads*head_dim x hidden)");
     refused(&base().with(&format!("{q}.weight"), &[8, 8, 1]), "shape [8, 8, 1]");
     refused(&base().with("model.layers.4294967296.input_layernorm.weight", &[8]), "is unknown");
-    refused(&base().set("architectures", json!(["Qwen2ForCausalLM"])), "missing");
+    refused(
+        &base().set("architectures", json!(["Qwen2ForCausalLM"])),
+        "the weights lack 6 tensors: model.layers.0.self_attn.q_proj.bias",
+    );
     refused(
         &base().set("architectures", json!(["Qwen3ForCausalLM"])).set("head_dim", json!(2)),
-        "4 tensors are missing",
+        "the weights lack 4 tensors: ",
     );
     let mut integers = base();
     integers.tensors.get_mut("model.norm.weight").unwrap().dtype = "I32";

@@ -175,7 +175,7 @@ pub enum ModelError {
         problem: String,
     },
     /// Tensors that the model must have.
-    #[error("{count} tensors are missing from the weights: {}", shortened(names, *count))]
+    #[error("the weights lack {}: {}", tensors(*count), shortened(names, *count))]
     MissingTensors {
         /// How many.
         count: usize,
@@ -203,6 +203,18 @@ pub enum ModelError {
         file: String,
         /// Its dtype.
         dtype: String,
+    },
+    /// A weight that no quantizer can represent.
+    #[error("tensor `{tensor}` holds {value} at row {row}, column {column}; weights must be finite numbers")]
+    NonFinite {
+        /// The tensor.
+        tensor: String,
+        /// Row, counting all dimensions but the last together.
+        row: u64,
+        /// Column.
+        column: u64,
+        /// NaN or an infinity.
+        value: f32,
     },
     /// A file that changed after it was opened.
     #[error("`{}` changed while it was in use: {problem}", path.display())]
@@ -263,6 +275,11 @@ impl ModelError {
                 .into(),
             Shape { .. } => "config.json does not belong to these weights; take both from the same revision.".into(),
             Dtype { .. } => "Start from a checkpoint in BF16, F16 or F32.".into(),
+            NonFinite { .. } => {
+                "The model was saved from a run that had diverged, or the file is damaged; use another \
+                                 checkpoint."
+                    .into()
+            }
             Changed { .. } => "Do not write to the model while it is being quantized; start again.".into(),
         }
     }
@@ -270,6 +287,10 @@ impl ModelError {
 
 fn list(before: &str, names: &[String], after: &str) -> String {
     if names.is_empty() { String::new() } else { format!("{before}{}{after}", names.join(", ")) }
+}
+
+fn tensors(count: usize) -> String {
+    if count == 1 { "1 tensor".to_owned() } else { format!("{count} tensors") }
 }
 
 fn shortened(names: &[String], count: usize) -> String {

@@ -10,12 +10,14 @@ mod failure;
 pub mod family;
 mod fingerprint;
 mod finite;
+mod folder;
 mod mapping;
 mod name;
 mod safetensors_files;
 mod safetensors_header;
 mod side_files;
 mod source;
+mod tied_head;
 
 pub use dtype::Dtype;
 pub use error::{ModelError, ModelErrorKind};

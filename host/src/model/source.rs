@@ -4,10 +4,12 @@ use super::config::{
     AttentionWindows, Fields, class_and_family, quantization_method, read_attention_windows, read_hyperparameters,
     text_model_config,
 };
-use super::family::{Assignment, Family, FoundTensor, assign};
+use super::family::{Family, FoundTensor, assign};
 use super::fingerprint::fingerprint;
+use super::folder::{GENERATION_CONFIG, parse, read_config, require_folder};
 use super::name::model_name;
 use super::safetensors_files::{WeightFiles, open_weights};
+use super::tied_head::settle_tied_head;
 use super::{Dtype, Fingerprint, MappedFile, ModelError, first_non_finite, side_files};
 use llmq_plugin_api::wire::ModelDescription;
 use serde_json::Value;
@@ -195,6 +197,17 @@ impl Model {
         Ok(Some(NonFinite { row: position / columns, column: position % columns, value: value[0] }))
     }
 
+    /// Errors with name, row and column if a tensor holds a weight that is no finite number. Reads the whole tensor.
+    pub fn check_finite(&self, index: usize) -> Result<(), ModelError> {
+        match self.find_non_finite(index)? {
+            None => Ok(()),
+            Some(NonFinite { row, column, value }) => {
+                let tensor = self.description.tensors[index].name.clone();
+                Err(ModelError::NonFinite { tensor, row, column, value })
+            }
+        }
+    }
+
     /// Hints that the weights of a unit, by its index in the description, are read next.
     pub fn advise_will_need(&self, unit: usize) {
         self.places_of(unit).for_each(|(file, range)| self.files[file].will_need(range));
@@ -219,64 +232,6 @@ impl Model {
     pub fn check_unchanged(&self) -> Result<(), ModelError> {
         self.files.iter().try_for_each(MappedFile::check_unchanged)
     }
-}
-
-const CONFIG: &str = "config.json";
-const GENERATION_CONFIG: &str = "generation_config.json";
-
-fn require_folder(path: &Path) -> Result<(), ModelError> {
-    let metadata = match std::fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(ModelError::NotFound { path: path.to_owned() });
-        }
-        Err(source) => return Err(ModelError::Io { action: "open", path: path.to_owned(), source }),
-    };
-    if metadata.is_dir() {
-        return Ok(());
-    }
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let what = match extension.as_str() {
-        "gguf" => "a GGUF file",
-        "safetensors" => "a single safetensors file",
-        "json" => "a JSON file",
-        _ => "a file",
-    };
-    Err(ModelError::NotAFolder { path: path.to_owned(), what })
-}
-
-fn read_config(folder: &Path) -> Result<Value, ModelError> {
-    let path = folder.join(CONFIG);
-    if !path.try_exists().map_err(|source| ModelError::Io { action: "read", path, source })? {
-        return Err(ModelError::NoConfig { path: folder.to_owned() });
-    }
-    parse(CONFIG, &side_files::read_capped(folder, CONFIG, side_files::MAX_CONFIG)?)
-}
-
-fn parse(file: &str, bytes: &[u8]) -> Result<Value, ModelError> {
-    serde_json::from_slice(bytes).map_err(|e| ModelError::Json { file: file.to_owned(), problem: e.to_string() })
-}
-
-/// A head that is stored although config.json ties it: a copy of the embeddings is dropped, another matrix is kept, as
-/// transformers 5 does. Tells whether the embeddings turned out not to be tied.
-fn settle_tied_head<'a>(
-    assignment: &mut Assignment,
-    bytes: impl Fn(usize) -> &'a [u8],
-    notes: &mut Vec<String>,
-) -> bool {
-    let Some((embedding, head)) = assignment.stored_tied_head else { return false };
-    let [(a, a_place), (b, b_place)] = [&assignment.tensors[embedding], &assignment.tensors[head]];
-    let copy = a.dtype == b.dtype && bytes(*a_place) == bytes(*b_place);
-    let what = if copy {
-        "is a copy of the token embeddings, as tie_word_embeddings says, and is left behind"
-    } else {
-        "differs from the token embeddings although tie_word_embeddings is true; it is kept as a head of its own"
-    };
-    notes.push(format!("{} {what}", b.name));
-    if copy {
-        assignment.tensors.remove(head);
-    }
-    !copy
 }
 
 /// The dtype of most weights; among equals the first in alphabetical order.
