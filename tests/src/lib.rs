@@ -1,1 +1,10 @@
 //! What the whole-tool tests share: fresh folders, the built binary, tiny models, outside judges.
+
+pub mod gguf_file;
+pub mod judge;
+pub mod program;
+pub mod repository;
+pub mod workdir;
+
+pub use program::{Outcome, Program};
+pub use workdir::Workdir;
