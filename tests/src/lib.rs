@@ -1,5 +1,6 @@
 //! What the whole-tool tests share: fresh folders, the built binary, tiny models, outside judges.
 
+pub mod drift;
 pub mod gguf_file;
 pub mod judge;
 pub mod program;

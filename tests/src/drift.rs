@@ -1,0 +1,131 @@
+//! A plugin interface of the future: a copy of plugin-api at 1.1.0 with appended fields and methods.
+
+use crate::{program, repository};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The drifted copy and what is built against it.
+pub struct Drift {
+    folder: PathBuf,
+}
+
+impl Drift {
+    /// Copies `plugin-api` and appends to it what 1.1 might append.
+    pub fn prepare() -> Drift {
+        let drift = Drift { folder: program::target_dir().join("abi-drift") };
+        let api = drift.folder.join("plugin-api");
+        let _ = std::fs::remove_dir_all(&api);
+        copy_folder(&repository::root().join("plugin-api/src"), &api.join("src"));
+        write(
+            &api.join("Cargo.toml"),
+            "[package]\nname = \"llmq-plugin-api\"\nversion = \"1.1.0\"\nedition = \"2024\"\n[dependencies]\n\
+             abi_stable = { version = \"=0.11.3\", default-features = false }\nhalf = \"2.7\"\n\
+             serde = { version = \"1\", features = [\"derive\"] }\n\
+             serde_json = { version = \"1\", features = [\"preserve_order\"] }\nthiserror = \"2\"\n[workspace]\n",
+        );
+        let src = api.join("src");
+        edit(&src.join("sdk/export.rs"), "\"1.0.0\"", "\"1.1.0\"");
+        // One more root field, and its value in the macro.
+        edit(
+            &src.join("abi/root.rs"),
+            "pub create: extern \"C\" fn() -> PResult<BackendBox>,",
+            "pub create: extern \"C\" fn() -> PResult<BackendBox>,\n    pub invented_in_1_1: extern \"C\" fn() -> u32,",
+        );
+        edit(
+            &src.join("sdk/export.rs"),
+            "$crate::abi::PluginRoot { id, version, create }",
+            "$crate::abi::PluginRoot { id, version, create, invented_in_1_1 }",
+        );
+        edit(
+            &src.join("sdk/export.rs"),
+            "            extern \"C\" fn id() ->",
+            "            extern \"C\" fn invented_in_1_1() -> u32 { 11 }\n            extern \"C\" fn id() ->",
+        );
+        // One more method on each side, and calls that run into an older peer.
+        let method = |before: &str| format!("{before}\n    fn invented_in_1_1(&self) -> u32 {{ 11 }}");
+        let device = "fn device(&self) -> RString;";
+        edit(&src.join("abi/host.rs"), device, &method(device));
+        let probe = "fn probe_device(&self, device: RStr<'_>) -> PResult<RString>;";
+        edit(&src.join("abi/backend.rs"), probe, &method(probe));
+        edit(
+            &src.join("sdk/context.rs"),
+            "    pub fn check(&self) -> Result<(), Error> {",
+            "    pub fn check(&self) -> Result<(), Error> {\n        assert_eq!(self.raw.invented_in_1_1(), 11);",
+        );
+        edit(
+            &src.join("client/backend.rs"),
+            "    /// What the backend says of itself.",
+            "    /// Appended.\n    pub fn invented_in_1_1(&self) -> u32 {\n        self.raw.invented_in_1_1()\n    }\n\n    /// What the backend says of itself.",
+        );
+        drift
+    }
+
+    /// Builds the example plugin, against 1.1 or (as it is committed) against 1.0.
+    pub fn example_plugin(&self, newer: bool) -> PathBuf {
+        let source = repository::root().join("examples/int8-plugin");
+        if !newer {
+            return self.build(&source, "int8-1.0").join("libllmq_int8.so");
+        }
+        let copy = self.folder.join("int8-plugin");
+        let _ = std::fs::remove_dir_all(&copy);
+        copy_folder(&source.join("src"), &copy.join("src"));
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            std::fs::copy(source.join(file), copy.join(file)).expect("the example has it");
+        }
+        edit(&copy.join("Cargo.toml"), "../../plugin-api", "../plugin-api");
+        self.build(&copy, "int8-1.1").join("libllmq_int8.so")
+    }
+
+    /// Builds the small host of `tests/fixtures/newer-host` against 1.1.
+    pub fn newer_host(&self) -> PathBuf {
+        let folder = self.folder.join("newer-host");
+        let main = repository::root().join("tests/fixtures/newer-host/main.rs");
+        std::fs::create_dir_all(folder.join("src")).expect("writable");
+        std::fs::copy(main, folder.join("src/main.rs")).expect("the fixture is committed");
+        write(
+            &folder.join("Cargo.toml"),
+            "[package]\nname = \"newer-host\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[dependencies]\n\
+             llmq-plugin-api = { path = \"../plugin-api\" }\n[workspace]\n",
+        );
+        self.build(&folder, "newer-host").join("newer-host")
+    }
+
+    /// Builds a package. Each gets a target folder of its own, as on three people's machines.
+    fn build(&self, package: &Path, target: &str) -> PathBuf {
+        let target = self.folder.join("target").join(target);
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--manifest-path"])
+            .arg(package.join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target)
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "{} builds", package.display());
+        target.join("debug")
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("writable");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+/// Replaces exactly one occurrence: if the source drifts, this must be looked at, not skipped.
+fn edit(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).expect("readable");
+    assert_eq!(text.matches(from).count(), 1, "`{from}` stands once in {}", path.display());
+    write(path, &text.replacen(from, to, 1));
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("writable");
+    std::fs::write(path, text).expect("writable");
+}
