@@ -64,7 +64,7 @@ impl Drift {
     pub fn example_plugin(&self, newer: bool) -> PathBuf {
         let source = repository::root().join("examples/int8-plugin");
         if !newer {
-            return self.build(&source, "int8-1.0").join("libllmq_int8.so");
+            return self.build(&source, "libllmq_int8.so", "1.0");
         }
         let copy = self.folder.join("int8-plugin");
         let _ = std::fs::remove_dir_all(&copy);
@@ -73,7 +73,7 @@ impl Drift {
             std::fs::copy(source.join(file), copy.join(file)).expect("the example has it");
         }
         edit(&copy.join("Cargo.toml"), "../../plugin-api", "../plugin-api");
-        self.build(&copy, "int8-1.1").join("libllmq_int8.so")
+        self.build(&copy, "libllmq_int8.so", "1.1")
     }
 
     /// Builds the small host of `tests/fixtures/newer-host` against 1.1.
@@ -87,12 +87,12 @@ impl Drift {
             "[package]\nname = \"newer-host\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[dependencies]\n\
              llmq-plugin-api = { path = \"../plugin-api\" }\n[workspace]\n",
         );
-        self.build(&folder, "newer-host").join("newer-host")
+        self.build(&folder, "newer-host", "1.1")
     }
 
-    /// Builds a package. Each gets a target folder of its own, as on three people's machines.
-    fn build(&self, package: &Path, target: &str) -> PathBuf {
-        let target = self.folder.join("target").join(target);
+    /// Builds a package and puts the named product aside. One target folder for all: their dependencies are the same.
+    fn build(&self, package: &Path, product: &str, interface: &str) -> PathBuf {
+        let target = self.folder.join("target");
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--manifest-path"])
             .arg(package.join("Cargo.toml"))
@@ -101,7 +101,10 @@ impl Drift {
             .status()
             .expect("cargo runs");
         assert!(status.success(), "{} builds", package.display());
-        target.join("debug")
+        let aside = self.folder.join("built").join(interface);
+        std::fs::create_dir_all(&aside).expect("writable");
+        std::fs::copy(target.join("debug").join(product), aside.join(product)).expect("the product was built");
+        aside.join(product)
     }
 }
 
