@@ -12,7 +12,9 @@ pub fn binary() -> &'static Path {
     BUILT.get_or_init(|| {
         let release = !cfg!(debug_assertions);
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "llm-quantize", "-p", "llmq-plugin-gguf"]).current_dir(repository::root());
+        build
+            .args(["build", "--quiet", "-p", "llm-quantize", "-p", "llmq-plugin-gguf"])
+            .current_dir(repository::root());
         if release {
             build.arg("--release");
         }

@@ -21,10 +21,11 @@ pub fn files() -> Vec<PathBuf> {
             let entry = entry.expect("an entry can be read");
             let name = entry.file_name();
             let name = name.to_string_lossy();
+            if ["target", ".git", "node_modules", "corpus", "artifacts"].contains(&name.as_ref()) {
+                continue;
+            }
             if entry.file_type().expect("an entry has a type").is_dir() {
-                if !["target", ".git", "node_modules", "corpus", "artifacts"].contains(&name.as_ref()) {
-                    folders.push(entry.path());
-                }
+                folders.push(entry.path());
             } else {
                 found.push(entry.path().strip_prefix(root()).expect("below the root").to_path_buf());
             }

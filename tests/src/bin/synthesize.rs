@@ -52,7 +52,8 @@ fn tensors(s: &Shape) -> Vec<(String, Vec<u64>)> {
     let kv = s.hidden / s.heads * s.kv_heads;
     let mut all = vec![("model.embed_tokens.weight".to_owned(), vec![s.vocab, s.hidden])];
     for layer in 0..s.layers {
-        let mut add = |name: &str, dims: &[u64]| all.push((format!("model.layers.{layer}.{name}.weight"), dims.to_vec()));
+        let mut add =
+            |name: &str, dims: &[u64]| all.push((format!("model.layers.{layer}.{name}.weight"), dims.to_vec()));
         add("input_layernorm", &[s.hidden]);
         add("self_attn.q_proj", &[s.hidden, s.hidden]);
         add("self_attn.k_proj", &[kv, s.hidden]);
