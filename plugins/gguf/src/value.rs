@@ -16,6 +16,16 @@ impl KeyValue {
     }
 }
 
+/// Adds a key, or replaces its value at the place it already has.
+///
+/// A writer that sets a key twice keeps the first place and the last value; files are equal only if everybody does so.
+pub fn set(list: &mut Vec<KeyValue>, key: &str, value: impl Into<Value>) {
+    match list.iter_mut().find(|line| line.key == key) {
+        Some(line) => line.value = value.into(),
+        None => list.push(KeyValue::new(key, value)),
+    }
+}
+
 /// A metadata value (GGUF version 3; the numbers are [`Value::type_id`]).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -192,6 +202,15 @@ impl From<Vec<String>> for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_set_twice_keeps_its_place() {
+        let mut list = Vec::new();
+        set(&mut list, "a", 1_u32);
+        set(&mut list, "b", 2_u32);
+        set(&mut list, "a", 3_u32);
+        assert_eq!(list, [KeyValue::new("a", 3_u32), KeyValue::new("b", 2_u32)]);
+    }
 
     #[test]
     fn a_list_of_texts_is_an_array_of_type_8() {
