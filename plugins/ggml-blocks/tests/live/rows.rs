@@ -37,11 +37,11 @@ impl Random {
 /// The kinds of rows.
 #[allow(dead_code, reason = "the benchmark uses one kind only")]
 #[rustfmt::skip]
-pub const KINDS: [&str; 35] = [
+pub const KINDS: [&str; 36] = [
     "normal", "normal1", "heavy", "outlier", "zero", "const", "negconst", "tiny", "alt", "altramp", "ties", "sparse",
     "zeroblocks", "positive", "offset", "uniform", "large", "bf16", "fp16", "denorm", "onehot", "laplace", "negative",
     "negoffset", "nearconst", "negnearconst", "decades", "underflow", "dominant", "two", "powers", "huge", "mixed",
-    "smallend", "plusminus",
+    "smallend", "plusminus", "vast",
 ];
 
 /// One row of `n` weights of the given kind.
@@ -90,6 +90,7 @@ pub fn row(random: &mut Random, n: usize, kind: &str) -> Vec<f32> {
             let (scale, shift) = (10f64.powf(4.0 * random.unit() - 2.0), random.normal() * 0.05);
             b.iter_mut().for_each(|v| *v = *v * scale + shift);
         }),
+        "vast" => x.iter_mut().for_each(|v| *v *= 10f64.powf(38.0 * random.unit())),
         "smallend" => x.chunks_mut(16).for_each(|b| b[random.below(16)] *= 1e-30),
         "plusminus" => x.chunks_mut(16).for_each(|b| (b[3], b[9]) = (0.2, -0.2)),
         _ => panic!("no rows of kind {kind}"),
