@@ -105,7 +105,9 @@ fn check_sizes(ty: BlockType, weights: usize, cols: usize, bytes: usize) -> Resu
 }
 
 /// Block by block; the sizes have been checked, so neither side has a rest.
-#[inline(always)]
+///
+/// One function per type on purpose: inlined into one, the loops of one type changed the vector code of another.
+#[inline(never)]
 fn blocks<A, B, const N: usize, const M: usize>(src: &[A], dst: &mut [B], code: impl Fn(&[A; N], &mut [B; M])) {
     for (src, dst) in src.as_chunks::<N>().0.iter().zip(dst.as_chunks_mut::<M>().0) {
         code(src, dst);
@@ -113,7 +115,7 @@ fn blocks<A, B, const N: usize, const M: usize>(src: &[A], dst: &mut [B], code: 
 }
 
 /// The types of 32-weight blocks, which under importance need the whole row at once.
-#[inline(always)]
+#[inline(never)]
 fn short<const BYTES: usize>(
     src: &[f32],
     cols: usize,
@@ -130,7 +132,7 @@ fn short<const BYTES: usize>(
 }
 
 /// The super-block types; importance starts anew with every row.
-#[inline(always)]
+#[inline(never)]
 fn long<const BYTES: usize>(
     src: &[f32],
     importance: Option<&[f32]>,

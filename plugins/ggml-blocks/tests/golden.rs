@@ -91,7 +91,8 @@ fn f32_is_stored_as_it_is() {
 }
 
 /// One super-block each (256 weights, 256 importance weights, the reference's blocks) in which a level wraps during the
-/// search. Found by comparing with a search that clamps instead: about one in 10^5 sparse rows under odd importance.
+/// search. Found by comparing a search that clamps with llama.cpp v0.5.0, which wraps: about one in 10^5 sparse rows
+/// under uneven importance.
 #[test]
 fn levels_that_wrap_in_the_search_wrap_as_in_the_reference() {
     for ty in [BlockType::Q4_1, BlockType::Q5_1, BlockType::Q2_K, BlockType::Q4_K, BlockType::Q5_K] {

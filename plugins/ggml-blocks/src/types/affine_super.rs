@@ -6,7 +6,7 @@ use super::requantize::requantize;
 use super::six_bit_scales;
 use crate::fit::affine::{self, Search};
 use crate::fit::{positive, power, total, weigh};
-use crate::lanes::transpose;
+use crate::lanes::{Lanes, transpose};
 use crate::round::nearest_int;
 
 /// Bytes of the head: scale (2), scale of minimums (2), 6-bit scales and minimums (12).
@@ -25,8 +25,8 @@ pub(crate) struct Quantized {
 #[inline(always)]
 pub(crate) fn quantize(search: &Search, x: &[f32; SUPER]) -> Quantized {
     let lanes = transpose::<32, 8, SUPER>(x);
-    let squares = lanes.map(|x| x * x);
-    let spread = total(&squares).map(|sum| (sum / 32.0).sqrt()).0;
+    let squares = lanes.iter().fold(Lanes::ZERO, |sum, &x| sum + x * x);
+    let spread = squares.map(|sum| (sum / 32.0).sqrt()).0;
     let mut weights = [0.0; SUPER];
     for (j, (weights, x)) in weights.as_chunks_mut::<32>().0.iter_mut().zip(x.as_chunks::<32>().0).enumerate() {
         *weights = x.map(|v| spread[j] + v.abs());

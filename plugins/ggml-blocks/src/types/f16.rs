@@ -22,14 +22,14 @@ pub fn f32_to_f16(v: f32) -> u16 {
 /// Widens a half exactly; a signalling NaN becomes quiet.
 #[inline(always)]
 pub fn f16_to_f32(half: u16) -> f32 {
+    // As bits of a single the half's exponent is 112 too small, for normal and subnormal halves alike.
+    const EXPONENT_GAP: f32 = f32::from_bits((127 + 112) << 23);
     let sign = u32::from(half & 0x8000) << 16;
     let bits = u32::from(half & 0x7fff);
-    let subnormal = (f32::from_bits(0.5f32.to_bits() | bits) - 0.5).to_bits();
-    let normal = (bits << 13) + 0x3800_0000;
-    let quiet = if bits > 0x7c00 { 0x0040_0000 } else { 0 };
-    let beyond = ((bits << 13) | 0x7f80_0000) | quiet;
-    let finite = if bits < 0x0400 { subnormal } else { normal };
-    f32::from_bits(sign | if bits >= 0x7c00 { beyond } else { finite })
+    let finite = (f32::from_bits(bits << 13) * EXPONENT_GAP).to_bits();
+    let quiet = u32::from(bits > 0x7c00) << 22;
+    let beyond = if bits >= 0x7c00 { 0x7f80_0000 | quiet } else { 0 };
+    f32::from_bits(sign | finite | beyond)
 }
 
 /// Stores one weight.

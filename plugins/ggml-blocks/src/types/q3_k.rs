@@ -23,8 +23,9 @@ const _: () = assert!(BYTES == BlockType::Q3_K.block_bytes());
 
 /// Without importance: coordinate descent per group; the group scale of largest magnitude becomes -32.
 pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    let fit = descent::fit_groups::<16, GROUPS, SUPER>(4, x);
-    let scales = fit.scale;
+    let halves = x.as_chunks::<HALF>().0;
+    let fits: [_; 2] = core::array::from_fn(|half| descent::fit_groups::<16, 8, HALF>(4, &halves[half]));
+    let scales: [f32; GROUPS] = core::array::from_fn(|j| fits[j / 8].scale[j % 8]);
     let extreme = scales.iter().fold(0.0f32, |kept, &v| if v.abs() > kept.abs() { v } else { kept });
     let (d, codes) = if extreme != 0.0 {
         let inverse = -32.0 / extreme;
@@ -33,7 +34,7 @@ pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
         (0.0, [0; GROUPS])
     };
     // A block without scale stores zero bytes, which read back as scale -32 times d = 0.
-    store(x, d, &codes, |j, _| fit.levels(j, 4), out);
+    store(x, d, &codes, |j, _| fits[j / 8].levels(j % 8, 4), out);
 }
 
 pub(crate) fn encode_weighted(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
