@@ -116,13 +116,19 @@ fn refusal(entry: &Entry, what: &str) -> Failure {
 /// The file is opened once before the plugin interface does, with all symbols resolved at once: the interface's own
 /// loader binds lazily, and a missing symbol would then end the process in the middle of a job (measured).
 pub(super) fn open_here(file: &Path) -> Result<Loaded, LoadError> {
+    // A name without a slash would be looked for in the system's library folders.
+    let file = &file.canonicalize().map_err(|error| LoadError::Open(error.to_string()))?;
     #[cfg(unix)]
     {
         use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
         // SAFETY: this runs the constructors of a file that passed the trust checks and the probe (or we are the
         // probe). It is the user's decision to run this code, and it stays loaded, so nothing it points to goes away.
         let library = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) };
-        std::mem::forget(library.map_err(|error| LoadError::Open(error.to_string()))?);
+        std::mem::forget(library.map_err(|error| {
+            // The error says "dlopen failed"; why is in its source.
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            LoadError::Open(cause.unwrap_or_else(|| error.to_string()))
+        })?);
     }
     client::load(file)
 }

@@ -69,11 +69,28 @@ macro_rules! export_plugin {
                 }
             }
 
-            #[$crate::abi_stable::export_root_module]
-            pub fn llmq_root() -> $crate::abi::PluginRootRef {
+            fn root() -> $crate::abi::PluginRootRef {
                 use $crate::abi_stable::prefix_type::PrefixTypeTrait;
                 $crate::abi::PluginRoot { id, version, create }.leak_into_prefix()
             }
+
+            extern "C" fn erased_root() -> $crate::abi_stable::library::RootModuleResult {
+                $crate::abi_stable::library::__call_root_module_loader(root)
+            }
+
+            // What #[abi_stable::export_root_module] writes; the attribute itself says `::abi_stable`, which would
+            // make every author depend on that crate in the right version.
+            #[unsafe(no_mangle)]
+            #[allow(non_upper_case_globals)]
+            pub static _1as_0lib_1header_0root_bmodule_bloader: $crate::abi_stable::library::LibHeader = {
+                // SAFETY: the function returns the root module of the very type that is named.
+                unsafe {
+                    $crate::abi_stable::library::LibHeader::from_constructor::<$crate::abi::PluginRootRef>(
+                        erased_root,
+                        $crate::abi_stable::library::CheckTypeLayout::Yes,
+                    )
+                }
+            };
         };
     };
 }
@@ -89,6 +106,11 @@ macro_rules! api_version {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_exported_symbol_is_the_one_that_hosts_look_up() {
+        assert_eq!(abi_stable::library::ROOT_MODULE_LOADER_NAME, "_1as_0lib_1header_0root_bmodule_bloader");
+    }
+
     #[test]
     fn the_literal_is_the_crate_version() {
         assert_eq!(crate::api_version!(), crate::API_VERSION);
