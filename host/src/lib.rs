@@ -2,7 +2,10 @@
 
 pub mod cancel;
 pub mod child;
+pub mod disk;
 pub mod event;
 pub mod failure;
+pub mod job;
+pub mod memory;
 pub mod model;
 pub mod plugins;

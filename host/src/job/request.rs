@@ -75,17 +75,15 @@ fn check(spec: &OptionSpec, value: &Value) -> Result<(), String> {
     let (fits, expected) = match &spec.kind {
         OptionKind::Text => (value.is_string(), "a text".to_owned()),
         OptionKind::Flag => (value.is_boolean(), "true or false".to_owned()),
-        OptionKind::Integer { min, max } => (
-            value.as_i64().is_some_and(|n| (*min..=*max).contains(&n)),
-            format!("a whole number from {min} to {max}"),
-        ),
+        OptionKind::Integer { min, max } => {
+            (value.as_i64().is_some_and(|n| (*min..=*max).contains(&n)), format!("a whole number from {min} to {max}"))
+        }
         OptionKind::Number { min, max } => {
             (value.as_f64().is_some_and(|n| *min <= n && n <= *max), format!("a number from {min} to {max}"))
         }
-        OptionKind::Choice { values } => (
-            value.as_str().is_some_and(|word| values.iter().any(|v| v == word)),
-            format!("one of {}", listed(values)),
-        ),
+        OptionKind::Choice { values } => {
+            (value.as_str().is_some_and(|word| values.iter().any(|v| v == word)), format!("one of {}", listed(values)))
+        }
     };
     if fits { Ok(()) } else { Err(expected) }
 }

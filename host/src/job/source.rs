@@ -49,7 +49,9 @@ impl<'a> JobSource<'a> {
             let bytes = self.weights.file("tokenizer.json").map_err(|f| f.message)?;
             Tokenizer::from_bytes(bytes).map_err(|e| format!("tokenizer.json is not usable: {e}"))
         });
-        parsed.as_ref().map_err(|message| sdk::Error::new(sdk::Kind::UnsupportedModel, message).subject("tokenizer.json"))
+        parsed
+            .as_ref()
+            .map_err(|message| sdk::Error::new(sdk::Kind::UnsupportedModel, message).subject("tokenizer.json"))
     }
 }
 

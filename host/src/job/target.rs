@@ -78,6 +78,12 @@ impl Target {
         plan.files.iter().map(|f| path(&f.name)).collect()
     }
 
+    /// Final names of the plan's files, in the plan's order.
+    pub fn final_files(&self, plan: &Plan) -> Vec<PathBuf> {
+        let root = if self.is_folder() { self.dir.join(&self.name) } else { self.dir.clone() };
+        plan.files.iter().map(|f| root.join(&f.name)).collect()
+    }
+
     /// Checks what [`Plan::check`] cannot know: that a file format does not ask for folders, and that there is a file.
     pub fn check(&self, plan: &Plan) -> Result<(), Failure> {
         if plan.files.is_empty() {
@@ -86,7 +92,8 @@ impl Target {
         let nested = plan.files.iter().find(|f| f.name.contains('/'));
         match nested.filter(|_| self.container == Container::File) {
             Some(file) => {
-                let message = format!("the backend's plan puts `{}` in a folder, but its format is a single file", file.name);
+                let message =
+                    format!("the backend's plan puts `{}` in a folder, but its format is a single file", file.name);
                 Err(Failure::new(Class::General, message))
             }
             None => Ok(()),

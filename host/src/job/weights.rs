@@ -1,40 +1,87 @@
-//! Where weights come from: a Hugging Face folder today, any readable format for conversions.
+//! Where weights come from: a Hugging Face folder today, any readable format once files are converted.
 
 use crate::failure::Failure;
+use crate::model::{Fingerprint, Model, NonFinite};
 use llmq_plugin_api::wire::ModelDescription;
 
-/// A source model. Indices are positions in the description's tensor list.
+/// A source model. Indices are positions in the description's lists.
 pub trait Weights: Send + Sync {
     /// Everything but the numbers.
     fn description(&self) -> &ModelDescription;
 
     /// The stored bytes of a tensor in its described dtype, or empty if only [`Weights::read_rows`] can tell.
-    fn bytes(&self, index: usize) -> Result<&[u8], Failure>;
+    fn bytes(&self, tensor: usize) -> Result<&[u8], Failure>;
 
     /// Whole rows as f32.
-    fn read_rows(&self, index: usize, first_row: u64, out: &mut [f32]) -> Result<(), Failure>;
+    fn read_rows(&self, tensor: usize, first_row: u64, out: &mut [f32]) -> Result<(), Failure>;
 
     /// A side file named in the description.
     fn file(&self, name: &str) -> Result<Vec<u8>, Failure>;
 
-    /// Two texts that stay equal as long as the model does: what it holds, and when it was last changed.
-    fn fingerprint(&self) -> Result<(String, String), Failure>;
+    /// Identity, for resuming.
+    fn fingerprint(&self) -> Result<Fingerprint, Failure>;
 
-    /// Position, in elements, of the first weight that is not a finite number.
-    fn first_non_finite(&self, index: usize) -> Result<Option<u64>, Failure>;
+    /// The first weight of a tensor that is not a finite number.
+    fn non_finite(&self, tensor: usize) -> Result<Option<NonFinite>, Failure>;
 
-    /// A hint that a tensor is wanted soon.
-    fn will_need(&self, index: usize) {
-        let _ = index;
-    }
+    /// Sentences about what was noticed when the model was opened.
+    fn notes(&self) -> &[String];
 
-    /// A hint that a tensor is not wanted any more.
-    fn done_with(&self, index: usize) {
-        let _ = index;
-    }
+    /// Bytes of all tensors as stored.
+    fn source_bytes(&self) -> u64;
+
+    /// Hints that the tensors of a unit are wanted soon.
+    fn will_need(&self, unit: usize);
+
+    /// Hints that the tensors of a unit are not wanted any more.
+    fn done_with(&self, unit: usize);
 
     /// Fails if the model was changed since it was opened.
+    fn check_unchanged(&self) -> Result<(), Failure>;
+}
+
+impl Weights for Model {
+    fn description(&self) -> &ModelDescription {
+        Model::description(self)
+    }
+
+    fn bytes(&self, tensor: usize) -> Result<&[u8], Failure> {
+        Ok(self.tensor(tensor)?.bytes)
+    }
+
+    fn read_rows(&self, tensor: usize, first_row: u64, out: &mut [f32]) -> Result<(), Failure> {
+        Ok(self.read_rows_f32(tensor, first_row, out)?)
+    }
+
+    fn file(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        Ok(Model::file(self, name)?)
+    }
+
+    fn fingerprint(&self) -> Result<Fingerprint, Failure> {
+        Ok(Model::fingerprint(self)?)
+    }
+
+    fn non_finite(&self, tensor: usize) -> Result<Option<NonFinite>, Failure> {
+        Ok(self.find_non_finite(tensor)?)
+    }
+
+    fn notes(&self) -> &[String] {
+        Model::notes(self)
+    }
+
+    fn source_bytes(&self) -> u64 {
+        Model::source_bytes(self)
+    }
+
+    fn will_need(&self, unit: usize) {
+        self.advise_will_need(unit);
+    }
+
+    fn done_with(&self, unit: usize) {
+        self.advise_done(unit);
+    }
+
     fn check_unchanged(&self) -> Result<(), Failure> {
-        Ok(())
+        Ok(Model::check_unchanged(self)?)
     }
 }

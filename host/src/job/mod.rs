@@ -1,0 +1,116 @@
+//! One quantization: from a model folder and a backend to a valid file under its final name, or to nothing there.
+//!
+//! The order of events is what makes a job safe to kill anywhere. Space is claimed first, then `job.json` says what
+//! the job is; a unit's bytes are flushed before its journal line is written, and the line before the next is trusted;
+//! the final name is given last, to files that were flushed and read back. Whatever is missing at a restart is merely
+//! done again.
+
+mod budget;
+mod checkpoint;
+mod coverage;
+mod finish;
+mod flush;
+mod journal;
+mod nearest;
+mod open;
+mod partial;
+mod plan_report;
+mod preflight;
+mod report;
+mod request;
+mod resume;
+mod run;
+mod sample;
+mod services;
+mod sink;
+mod source;
+mod spec;
+mod stop;
+mod storage;
+mod target;
+mod units;
+mod validate;
+mod weights;
+
+pub use nearest::nearest;
+pub use plan_report::{PlanReport, PlannedFile, PlannedTensor};
+pub use preflight::Needs;
+pub use report::{JobReport, MemoryReport, Metadata, PluginReport, UnitCounts};
+pub use services::{JobServices, MAX_THREADS};
+pub use source::JobSource;
+pub use spec::{Checkpoints, JobSpec};
+pub use storage::{Disk, Storage};
+pub use validate::TensorCheck;
+pub use weights::Weights;
+
+use crate::memory::Sampler;
+use llmq_plugin_api::client::{Backend, Session};
+use llmq_plugin_api::wire::{Level, ModelDescription, Request};
+use std::time::Instant;
+
+/// An opened job: model, backend and checked plan. Nothing was written yet.
+pub struct Job<'a> {
+    spec: JobSpec,
+    level: Level,
+    request: Request,
+    target: target::Target,
+    backend: &'a Backend,
+    source: JobSource<'a>,
+    session: Session,
+    services: JobServices<'a>,
+    storage: &'a dyn Storage,
+    started: Instant,
+    sampler: Sampler,
+}
+
+impl Job<'_> {
+    /// The model.
+    pub fn model(&self) -> &ModelDescription {
+        self.source.model()
+    }
+
+    /// What this job would do, with everything that would stop it now.
+    pub fn plan_report(&self) -> PlanReport {
+        let plan = self.session.plan();
+        let preflight = self.preflight();
+        let path = |(path, bytes)| PlannedFile { path, bytes };
+        PlanReport {
+            status: "planned",
+            output_path: self.target.output(plan),
+            format: self.request.format.clone(),
+            quantization_level: self.level.id.clone(),
+            file_size: plan.total_bytes(),
+            compression_ratio: self.compression_ratio(),
+            bits_per_weight: plan_report::bits_per_weight(plan),
+            files: self
+                .target
+                .final_files(plan)
+                .into_iter()
+                .zip(plan.files.iter().map(|f| f.bytes))
+                .map(path)
+                .collect(),
+            tensors: plan_report::tensors(plan, self.model()),
+            dropped: plan.dropped.clone(),
+            needs: preflight.needs(),
+            obstacles: plan_report::sentences(&preflight.obstacles()),
+            warnings: plan.warnings.clone(),
+            notes: plan.notes.clone(),
+        }
+    }
+
+    fn preflight(&self) -> preflight::Preflight<'_> {
+        preflight::Preflight {
+            plan: self.session.plan(),
+            target: &self.target,
+            model: &self.spec.model,
+            threads: self.services.pool().current_num_threads(),
+            memory_limit: self.spec.memory_limit,
+            overwrite: self.spec.overwrite,
+            storage: self.storage,
+        }
+    }
+
+    fn compression_ratio(&self) -> f64 {
+        self.session.plan().total_bytes() as f64 / self.source.weights().source_bytes().max(1) as f64
+    }
+}

@@ -1,0 +1,109 @@
+//! From a spec to a checked plan: everything that can be refused without touching the disk.
+
+use super::services::JobServices;
+use super::source::JobSource;
+use super::spec::JobSpec;
+use super::storage::{Disk, Storage};
+use super::target::Target;
+use super::weights::Weights;
+use super::{Job, request};
+use crate::cancel::Cancel;
+use crate::event::{Event, Observer};
+use crate::failure::{Class, Failure};
+use crate::memory::{self, Sampler};
+use crate::model::Model;
+use llmq_plugin_api::client::Backend;
+use llmq_plugin_api::wire::{FormatDescriptor, ModelDescription, Plan, Request};
+use std::time::Instant;
+
+impl<'a> Job<'a> {
+    /// Opens the model and has the backend plan. Nothing is written.
+    pub fn open(
+        spec: &JobSpec,
+        backend: &'a Backend,
+        observer: &'a dyn Observer,
+        cancel: &'a Cancel,
+    ) -> Result<Job<'a>, Failure> {
+        // What needs no model is refused first: a typo in the level should not wait for a network disk.
+        let format = request::writable_format(backend.descriptor(), &spec.format)?;
+        request::level(format, &spec.level)?;
+        request::options(format, &spec.options)?;
+        observer.event(Event::Step(format!("Loading model: {}", spec.model.display())));
+        let model = Box::new(Model::open(&spec.model)?);
+        Job::open_with(spec, model, backend, observer, cancel, &Disk)
+    }
+
+    /// Like [`Job::open`], for weights from elsewhere and other storage.
+    pub fn open_with(
+        spec: &JobSpec,
+        weights: Box<dyn Weights + 'a>,
+        backend: &'a Backend,
+        observer: &'a dyn Observer,
+        cancel: &'a Cancel,
+        storage: &'a dyn Storage,
+    ) -> Result<Job<'a>, Failure> {
+        let (started, sampler) = (Instant::now(), Sampler::start());
+        let descriptor = backend.descriptor();
+        let format = request::writable_format(descriptor, &spec.format)?;
+        let level = request::level(format, &spec.level)?;
+        let options = request::options(format, &spec.options)?;
+        backend.probe_device(&spec.device).map_err(|e| unusable_device(&spec.device, e))?;
+        let source = JobSource::new(weights);
+        let model = source.model();
+        check_family(format, model)?;
+        let layers = model.hyperparameters.layers;
+        observer.event(Event::Step(format!("Architecture: {} ({layers} layers)", model.architecture)));
+        for note in source.weights().notes() {
+            observer.event(Event::Detail(note.clone()));
+        }
+        let target = Target::new(&spec.output_dir, spec.output_name.as_deref(), &model.name, &level.id, format)?;
+        let budget = spec.memory_limit.map(|limit| limit.saturating_sub(memory::usage().anonymous));
+        let services = JobServices::start(spec.threads, budget, &descriptor.id, &spec.device, observer, cancel)?;
+        let request = Request {
+            format: format.id.clone(),
+            level: level.id.clone(),
+            stem: target.stem.clone(),
+            options,
+            device: spec.device.clone(),
+            statistics: Vec::new(),
+            encodings: Default::default(),
+            creator: spec.creator.clone(),
+        };
+        let session = backend.open_session(&services, &source, &request)?;
+        check_plan(session.plan(), model, &target, &descriptor.id)?;
+        for note in &session.plan().notes {
+            observer.event(Event::Detail(note.clone()));
+        }
+        let level = level.clone();
+        let spec = spec.clone();
+        Ok(Job { spec, level, request, target, backend, source, session, services, storage, started, sampler })
+    }
+}
+
+fn unusable_device(device: &str, error: llmq_plugin_api::sdk::Error) -> Failure {
+    let message = format!("device `{device}` cannot be used: {}", error.message);
+    let hint = if error.hint.is_empty() { "Use --device cpu.".to_owned() } else { error.hint };
+    Failure::new(Class::InvalidArguments, message).suggest(hint)
+}
+
+fn check_family(format: &FormatDescriptor, model: &ModelDescription) -> Result<(), Failure> {
+    if format.families.is_empty() || format.families.contains(&model.family) {
+        return Ok(());
+    }
+    let message =
+        format!("format `{}` cannot hold models of family `{}` ({})", format.id, model.family, model.architecture);
+    Err(Failure::new(Class::General, message).suggest(format!("It holds: {}.", format.families.join(", "))))
+}
+
+fn check_plan(plan: &Plan, model: &ModelDescription, target: &Target, plugin: &str) -> Result<(), Failure> {
+    let unsound = |problem: String| {
+        let message = format!("plugin `{plugin}` made a plan that is not sound: {problem}");
+        Failure::new(Class::General, message).suggest("This is a defect of the plugin; please report it to its author.")
+    };
+    plan.check(model.units.len(), model.tensors.len()).map_err(|fault| unsound(fault.to_string()))?;
+    target.check(plan).map_err(|failure| unsound(failure.message))?;
+    match plan.units.iter().find(|unit| !unit.statistics.is_empty()) {
+        Some(unit) => Err(unsound(format!("unit {} needs statistics that its level does not declare", unit.unit))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,133 @@
+//! The result object of the command line contract.
+
+use super::validate::TensorCheck;
+use crate::memory::Peaks;
+use llmq_plugin_api::wire::ModelDescription;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+/// Result of one job. The first ten fields are the contract's; the others are additions.
+#[derive(Debug, Clone, Serialize)]
+pub struct JobReport {
+    /// Always `success`: failures have an object of their own.
+    pub status: &'static str,
+    /// The file, or the first of several, or the folder.
+    pub output_path: PathBuf,
+    /// Format id.
+    pub format: String,
+    /// Level id.
+    pub quantization_level: String,
+    /// Bytes of all output files.
+    pub file_size: u64,
+    /// Output bytes per source byte.
+    pub compression_ratio: f64,
+    /// Seconds from opening the model to the final name, of this run alone.
+    pub duration_seconds: f64,
+    /// Largest resident memory of the process, mapped files included.
+    pub peak_memory_bytes: u64,
+    /// `valid`, or `unchecked` if the plugin cannot read its own format.
+    pub validation_status: &'static str,
+    /// About the source.
+    pub metadata: Metadata,
+    /// All output files.
+    pub files: Vec<PathBuf>,
+    /// Stored bits per weight over all tensors.
+    pub bits_per_weight: f64,
+    /// Memory in detail.
+    pub memory: MemoryReport,
+    /// Worker threads.
+    pub threads: usize,
+    /// Units of work.
+    pub units: UnitCounts,
+    /// Who did the work.
+    pub plugin: PluginReport,
+    /// Every source tensor with its encoding and error; empty if unchecked.
+    pub tensors: Vec<TensorCheck>,
+    /// Largest relative error among the tensors; absent if unchecked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_relative_error: Option<f64>,
+    /// The backend's own figures by unit id.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub figures: Map<String, Value>,
+    /// Everything odd, in the order it was noticed.
+    pub warnings: Vec<String>,
+}
+
+/// About the source, by the contract.
+#[derive(Debug, Clone, Serialize)]
+pub struct Metadata {
+    /// Dtype of most weights in PyTorch's spelling.
+    pub original_dtype: String,
+    /// Bytes of all source tensors.
+    pub original_size: u64,
+    /// Decoder layers.
+    pub layers_processed: u32,
+    /// Weights, a tied head counted once.
+    pub parameter_count: u64,
+    /// Class name of the model.
+    pub architecture: String,
+}
+
+impl Metadata {
+    /// From a description and the bytes of its tensors.
+    pub fn new(model: &ModelDescription, original_size: u64) -> Metadata {
+        Metadata {
+            original_dtype: torch_dtype(&model.dtype).to_owned(),
+            original_size,
+            layers_processed: model.hyperparameters.layers,
+            parameter_count: model.parameter_count(),
+            architecture: model.architecture.clone(),
+        }
+    }
+}
+
+/// Memory in bytes.
+#[derive(Debug, Clone, Serialize)]
+pub struct MemoryReport {
+    /// Largest anonymous memory, sampled; what the job really needs.
+    pub peak_anonymous_bytes: u64,
+    /// Largest mapped part; the kernel drops it under pressure.
+    pub peak_mapped_bytes: u64,
+    /// Largest total, as the kernel counts it.
+    pub peak_resident_bytes: u64,
+}
+
+impl From<Peaks> for MemoryReport {
+    fn from(peaks: Peaks) -> MemoryReport {
+        MemoryReport {
+            peak_anonymous_bytes: peaks.anonymous,
+            peak_mapped_bytes: peaks.mapped,
+            peak_resident_bytes: peaks.resident,
+        }
+    }
+}
+
+/// Units of work.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitCounts {
+    /// All.
+    pub total: usize,
+    /// Those that an earlier run had finished.
+    pub resumed: usize,
+}
+
+/// The plugin.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginReport {
+    /// Id.
+    pub id: String,
+    /// Version.
+    pub version: String,
+}
+
+/// safetensors' word in PyTorch's spelling, which the contract uses.
+fn torch_dtype(word: &str) -> &str {
+    match word {
+        "F64" => "float64",
+        "F32" => "float32",
+        "F16" => "float16",
+        "BF16" => "bfloat16",
+        other => other,
+    }
+}

@@ -1,0 +1,224 @@
+//! The run of an opened job, and what remains of it when it ends early.
+
+use super::checkpoint::{Folder, Identity};
+use super::journal::Journal;
+use super::partial::{self, Lock, Partial};
+use super::report::{JobReport, Metadata, PluginReport, UnitCounts};
+use super::resume::{self, Beginning};
+use super::stop::{Stop, storage};
+use super::units::UnitLoop;
+use super::validate::{Validated, Validation};
+use super::{Job, finish, plan_report};
+use crate::event::Event;
+use crate::failure::{Class, Failure};
+use llmq_plugin_api::wire::UnitReport;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the finished work tells the report.
+struct Outcome {
+    reports: BTreeMap<u32, UnitReport>,
+    resumed: usize,
+    total: usize,
+    validated: Option<Validated>,
+}
+
+/// How the job begins and where it keeps its progress.
+struct Progress {
+    folder: Option<Folder>,
+    identity: Option<Identity>,
+    keep: bool,
+}
+
+impl Job<'_> {
+    /// Quantizes, validates and gives the output its final name.
+    pub fn run(self) -> Result<JobReport, Failure> {
+        if let Some(obstacle) = self.preflight().obstacles().into_iter().next() {
+            return Err(obstacle);
+        }
+        let mut warnings = self.session.plan().warnings.clone();
+        if let Some(note) = self.replaced_note() {
+            warnings.push(note);
+        }
+        let progress = self.begin(&mut warnings)?;
+        for warning in &warnings {
+            self.services.tell(Event::Warning(warning.clone()));
+        }
+        let make = std::fs::create_dir_all(&self.target.dir);
+        make.map_err(|e| storage("create the output folder", &self.target.dir, &e).failure)?;
+        let lock = Lock::take(&self.target, self.session.plan()).map_err(|stop| stop.failure)?;
+        let outcome = self.execute(&progress).map_err(|stop| self.end_early(stop, &progress))?;
+        drop(lock);
+        if let Some(folder) = &progress.folder
+            && let Err(error) = folder.remove()
+        {
+            let warning = format!("the checkpoint folder `{}` could not be removed: {error}", folder.path.display());
+            self.services.tell(Event::Warning(warning.clone()));
+            warnings.push(warning);
+        }
+        Ok(self.report(outcome, warnings))
+    }
+
+    /// Decides between a fresh start and going on. Reads only.
+    fn begin(&self, warnings: &mut Vec<String>) -> Result<Progress, Failure> {
+        let Some(folder) = Folder::locate(&self.spec, &self.target)? else {
+            return Ok(Progress { folder: None, identity: None, keep: false });
+        };
+        let plan = self.session.plan();
+        let fingerprint = self.source.weights().fingerprint()?;
+        let output = self.target.output(plan);
+        let identity = Identity::new(self.backend.descriptor(), fingerprint, output, plan, &self.request);
+        let keep = match resume::decide(&folder, &identity)? {
+            Beginning::Fresh => false,
+            Beginning::Over(reason) => {
+                warnings.push(reason);
+                false
+            }
+            Beginning::Continue => true,
+        };
+        Ok(Progress { folder: Some(folder), identity: Some(identity), keep })
+    }
+
+    fn execute(&self, progress: &Progress) -> Result<Outcome, Stop> {
+        let (plan, keep) = (self.session.plan(), progress.keep);
+        if let Some(folder) = progress.folder.as_ref().filter(|_| !keep) {
+            folder.reset()?;
+        }
+        let partial = Partial::open(&self.target, plan, keep, self.storage)?;
+        partial.write_known(&self.session, keep, self.storage)?;
+        let (mut journal, mut reports) = (None, BTreeMap::new());
+        if let (Some(folder), Some(identity)) = (&progress.folder, &progress.identity) {
+            partial.sync(None, self.storage)?;
+            if !keep {
+                folder.write_identity(identity).map_err(Stop::resumable)?;
+            }
+            let (opened, lines) = Journal::open(&folder.journal()).map_err(Stop::resumable)?;
+            let journalled = lines.len();
+            reports = resume::holding_units(lines, self.model(), &partial, self.services.pool())?;
+            journal = Some(opened);
+            self.tell_resumed(keep, reports.len(), journalled);
+        }
+        let units: BTreeSet<u32> = plan.slots.iter().map(|slot| slot.unit).collect();
+        let todo: Vec<u32> = units.iter().copied().filter(|unit| !reports.contains_key(unit)).collect();
+        let (resumed, total) = (reports.len(), units.len());
+        let format = self.request.format.to_uppercase();
+        self.services.tell(Event::Step(format!("Quantizing to {format} {}", self.level.id)));
+        let units = UnitLoop {
+            session: &self.session,
+            source: &self.source,
+            services: &self.services,
+            partial: &partial,
+            storage: self.storage,
+            plugin: &self.backend.descriptor().id,
+        };
+        reports.extend(units.run(&todo, (resumed, total), journal)?);
+        partial.sync(None, self.storage)?;
+        let validated = self.validate(&partial)?;
+        self.source.weights().check_unchanged()?;
+        // A stop that was asked for up to here is honoured; past this point the output is as good as there.
+        self.services.check_cancelled()?;
+        drop(partial);
+        finish::publish(&self.target, plan, self.storage)?;
+        Ok(Outcome { reports, resumed, total, validated })
+    }
+
+    fn validate(&self, partial: &Partial) -> Result<Option<Validated>, Stop> {
+        let descriptor = self.backend.descriptor();
+        if !descriptor.format(&self.request.format).is_some_and(|format| format.can_read) {
+            return Ok(None);
+        }
+        self.services.tell(Event::Step("Validating output...".into()));
+        let validation = Validation {
+            backend: self.backend,
+            level: &self.level,
+            plan: self.session.plan(),
+            source: &self.source,
+            services: &self.services,
+        };
+        validation.run(partial).map(Some)
+    }
+
+    fn tell_resumed(&self, keep: bool, holding: usize, journalled: usize) {
+        if keep {
+            self.services.tell(Event::Step(format!("Continuing an earlier run: {holding} units are done")));
+        }
+        if journalled > holding {
+            let text = format!("{} journalled units do not hold any more and are done again", journalled - holding);
+            self.services.tell(Event::Warning(text));
+        }
+    }
+
+    fn replaced_note(&self) -> Option<String> {
+        let output = self.target.output(self.session.plan());
+        let exists = std::fs::symlink_metadata(&output).is_ok();
+        exists.then(|| format!("`{}` exists and is replaced once the new output is valid", output.display()))
+    }
+
+    /// Keeps what a later run can use, removes what it cannot, and says which.
+    fn end_early(&self, stop: Stop, progress: &Progress) -> Failure {
+        let Stop { mut failure, resumable } = stop;
+        let plan = self.session.plan();
+        let kept = progress.folder.as_ref().filter(|_| resumable);
+        if let Some(folder) = kept {
+            let path = folder.path.display();
+            let resume = format!("Finished units are kept; continue with the same command and --resume {path}.");
+            failure.suggestion = match failure.suggestion.as_str() {
+                "" => resume,
+                other => format!("{other} {resume}"),
+            };
+            return failure;
+        }
+        let cleaned = match failure.class {
+            Class::ValidationFailed => finish::reject(&self.target, plan),
+            _ => partial::discard(&self.target, plan),
+        };
+        let cleaned = cleaned.and_then(|()| progress.folder.as_ref().map_or(Ok(()), Folder::remove));
+        if let Err(error) = cleaned {
+            self.services.tell(Event::Warning(format!("the unfinished output could not be removed: {error}")));
+        }
+        if failure.class == Class::Interrupted {
+            failure.suggestion = "Nothing is kept without checkpoints; start the same command again.".into();
+        }
+        failure
+    }
+
+    fn report(&self, outcome: Outcome, mut warnings: Vec<String>) -> JobReport {
+        let plan = self.session.plan();
+        let model = self.model();
+        let mut figures = Map::new();
+        for (unit, report) in outcome.reports {
+            let id = &model.units[unit as usize].id;
+            warnings.extend(report.warnings.iter().map(|warning| format!("{id}: {warning}")));
+            if !report.figures.is_empty() {
+                figures.insert(id.clone(), Value::Object(report.figures));
+            }
+        }
+        let validation_status = if outcome.validated.is_some() { "valid" } else { "unchecked" };
+        let validated = outcome.validated.unwrap_or_default();
+        warnings.extend(validated.warnings);
+        let peaks = self.sampler.peaks();
+        let descriptor = self.backend.descriptor();
+        JobReport {
+            status: "success",
+            output_path: self.target.output(plan),
+            format: self.request.format.clone(),
+            quantization_level: self.level.id.clone(),
+            file_size: plan.total_bytes(),
+            compression_ratio: self.compression_ratio(),
+            duration_seconds: self.started.elapsed().as_secs_f64(),
+            peak_memory_bytes: peaks.resident,
+            validation_status,
+            metadata: Metadata::new(model, self.source.weights().source_bytes()),
+            files: self.target.final_files(plan),
+            bits_per_weight: plan_report::bits_per_weight(plan),
+            memory: peaks.into(),
+            threads: self.services.pool().current_num_threads(),
+            units: UnitCounts { total: outcome.total, resumed: outcome.resumed },
+            plugin: PluginReport { id: descriptor.id.clone(), version: descriptor.version.clone() },
+            max_relative_error: validated.tensors.iter().map(|t| t.relative_error).max_by(f64::total_cmp),
+            tensors: validated.tensors,
+            figures,
+            warnings,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The written output, read back by the backend's own reader and compared with the source.
+
+use super::partial::Partial;
+use super::sample::{self, Distance};
+use super::services::JobServices;
+use super::source::JobSource;
+use super::stop::{Stop, storage};
+use crate::failure::{Class, Failure};
+use llmq_plugin_api::client::{Backend, Reader};
+use llmq_plugin_api::sdk::MappedFile;
+use llmq_plugin_api::wire::{Level, ModelDescription, Plan, Severity, StoredTensor};
+use memmap2::Mmap;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One tensor after validation.
+#[derive(Debug, Clone, Serialize)]
+pub struct TensorCheck {
+    /// Hugging Face name.
+    pub name: String,
+    /// Name in the output.
+    pub stored_name: String,
+    /// Encoding as the format calls it.
+    pub encoding: String,
+    /// Stored bytes.
+    pub bytes: u64,
+    /// `||w - decoded|| / ||w||` over the sampled rows.
+    pub relative_error: f64,
+    /// Rows compared.
+    pub sampled_rows: usize,
+}
+
+/// What validation found.
+#[derive(Debug, Default)]
+pub struct Validated {
+    /// Every source tensor of the output, in model order.
+    pub tensors: Vec<TensorCheck>,
+    /// Sentences for the user.
+    pub warnings: Vec<String>,
+}
+
+/// What is validated, and against what.
+pub struct Validation<'a> {
+    /// The backend that wrote.
+    pub backend: &'a Backend,
+    /// The level that was asked for.
+    pub level: &'a Level,
+    /// What was to be written.
+    pub plan: &'a Plan,
+    /// The model.
+    pub source: &'a JobSource<'a>,
+    /// Threads and cancellation.
+    pub services: &'a JobServices<'a>,
+}
+
+impl Validation<'_> {
+    /// Reads the finished files back. Fails with [`Class::ValidationFailed`] if they are not what they should be.
+    pub fn run(&self, partial: &Partial) -> Result<Validated, Stop> {
+        let mut maps = Vec::with_capacity(partial.files().len());
+        for (path, file) in partial.files() {
+            // SAFETY: the files are this job's own, locked against other jobs and not written any more; the map is
+            // dropped before they get their final names.
+            maps.push(unsafe { Mmap::map(file) }.map_err(|e| storage("map", path, &e))?);
+        }
+        let view = |(file, map): (&_, &'_ Mmap)| -> (String, u64) {
+            let file: &llmq_plugin_api::wire::OutputFile = file;
+            (file.name.clone(), map.len() as u64)
+        };
+        let names: Vec<(String, u64)> = self.plan.files.iter().zip(&maps).map(view).collect();
+        let files: Vec<MappedFile> = names
+            .iter()
+            .zip(&maps)
+            .map(|((name, length), map)| MappedFile { name, data: map, length: *length })
+            .collect();
+        Ok(self.check(&files)?)
+    }
+
+    fn check(&self, files: &[MappedFile]) -> Result<Validated, Failure> {
+        let rejected = |what: &str, error: llmq_plugin_api::sdk::Error| {
+            if error.kind == llmq_plugin_api::sdk::Kind::Cancelled {
+                return Failure::from(error);
+            }
+            failed(format!("the written output cannot be {what} by the plugin's own reader: {}", error.message))
+        };
+        let reader = self.backend.open(self.services, files).map_err(|e| rejected("opened", e))?;
+        let report = reader.validate(self.services, files).map_err(|e| rejected("checked", e))?;
+        let sentence = |f: &llmq_plugin_api::wire::Finding| format!("{}: {}", f.subject, f.message);
+        let errors: Vec<String> =
+            report.findings.iter().filter(|f| f.severity == Severity::Error).map(sentence).collect();
+        if let Some(first) = errors.first() {
+            return Err(failed(format!("the written output has {} faults; the first: {first}", errors.len())));
+        }
+        let warnings = report.findings.iter().filter(|f| f.severity == Severity::Warning).map(sentence).collect();
+        let pairs = pairs(self.plan, self.source.model(), &reader.summary().tensors)?;
+        let compare = |(source, stored): &(usize, usize)| self.compare(&reader, files, *source, *stored);
+        let checks: Result<Vec<_>, Failure> = self.services.pool().install(|| pairs.par_iter().map(compare).collect());
+        let checks = checks?;
+        self.services.check_cancelled()?;
+        self.judge(&checks)?;
+        Ok(Validated { tensors: checks, warnings })
+    }
+
+    fn compare(
+        &self,
+        reader: &Reader,
+        files: &[MappedFile],
+        source: usize,
+        stored: usize,
+    ) -> Result<TensorCheck, Failure> {
+        self.services.check_cancelled()?;
+        let (tensor, found) = (&self.source.model().tensors[source], &reader.summary().tensors[stored]);
+        let rows = sample::rows(tensor.rows(), tensor.columns());
+        let columns = tensor.columns() as usize;
+        let (mut original, mut decoded) = (vec![0f32; columns], vec![0f32; columns]);
+        let mut distance = Distance::default();
+        for row in &rows {
+            self.source.weights().read_rows(source, *row, &mut original)?;
+            reader.decode_rows(files, stored, *row, &mut decoded).map_err(|e| {
+                failed(format!("row {row} of tensor `{}` cannot be decoded: {}", found.stored_name, e.message))
+            })?;
+            distance.add(&original, &decoded, plain_float(&found.encoding).map_or(0.0, |(_, floor)| floor));
+        }
+        Ok(TensorCheck {
+            name: tensor.name.clone(),
+            stored_name: found.stored_name.clone(),
+            encoding: found.encoding.clone(),
+            bytes: found.bytes,
+            relative_error: distance.relative(),
+            sampled_rows: rows.len(),
+        })
+    }
+
+    fn judge(&self, checks: &[TensorCheck]) -> Result<(), Failure> {
+        let bound = |check: &TensorCheck| {
+            plain_float(&check.encoding).map_or(self.level.max_relative_error, |(bound, _)| bound)
+        };
+        // Written so that a NaN is beyond every bound.
+        let mut beyond: Vec<&TensorCheck> = checks.iter().filter(|c| !(c.relative_error <= bound(c))).collect();
+        if beyond.is_empty() {
+            return Ok(());
+        }
+        beyond.sort_by(|a, b| b.relative_error.total_cmp(&a.relative_error));
+        let one = |c: &&TensorCheck| {
+            format!("`{}` in {} has {:.4}, allowed {:.4}", c.name, c.encoding, c.relative_error, bound(c))
+        };
+        let worst: Vec<String> = beyond.iter().take(3).map(one).collect();
+        Err(failed(format!(
+            "{} of {} tensors are further from the source than level {} allows; relative errors: {}",
+            beyond.len(),
+            checks.len(),
+            self.level.id,
+            worst.join("; ")
+        )))
+    }
+}
+
+fn failed(message: String) -> Failure {
+    let hint =
+        "The output is kept under a name ending in .rejected for inspection; please report this with the model's name.";
+    Failure::new(Class::ValidationFailed, message).suggest(hint)
+}
+
+/// Largest relative error, and differences not counted, of encodings that are plain floating-point numbers.
+///
+/// A half has 11 bits, a bfloat 8: rounding to nearest stays below 2^-9 of the value. Below its normal range a half has
+/// steps of 2^-24, which is large beside tiny weights and harmless beside all others.
+fn plain_float(encoding: &str) -> Option<(f64, f64)> {
+    match encoding.to_ascii_uppercase().as_str() {
+        "F32" | "F64" => Some((1e-3, 0.0)),
+        "F16" => Some((5e-3, 1.0 / f64::from(1 << 24))),
+        "BF16" => Some((5e-3, 0.0)),
+        _ => None,
+    }
+}
+
+/// Source tensors with their places in the reader's list; each one that the plan uses must be there in its own shape.
+fn pairs(plan: &Plan, model: &ModelDescription, stored: &[StoredTensor]) -> Result<Vec<(usize, usize)>, Failure> {
+    let by_name: BTreeMap<&str, usize> =
+        stored.iter().enumerate().rev().map(|(index, t)| (t.name.as_str(), index)).collect();
+    let used: BTreeSet<u32> = plan.slots.iter().flat_map(|slot| slot.sources.iter().copied()).collect();
+    let mut pairs = Vec::with_capacity(used.len());
+    for source in used {
+        let tensor = &model.tensors[source as usize];
+        let Some(found) = by_name.get(tensor.name.as_str()) else {
+            return Err(failed(format!("tensor `{}` is missing from the written output", tensor.name)));
+        };
+        if stored[*found].shape != tensor.shape {
+            return Err(failed(format!(
+                "tensor `{}` has shape {:?} in the written output, {:?} in the source",
+                tensor.name, stored[*found].shape, tensor.shape
+            )));
+        }
+        pairs.push((source as usize, *found));
+    }
+    Ok(pairs)
+}
