@@ -27,8 +27,7 @@ impl Distance {
     pub fn add(&mut self, source: &[f32], decoded: &[f32], floor: f64) {
         for (w, d) in source.iter().zip(decoded) {
             let difference = f64::from(*w) - f64::from(*d);
-            // Written so that a NaN is counted: it compares as neither above nor below.
-            if !(difference.abs() <= floor) {
+            if difference.abs() > floor || difference.is_nan() {
                 self.difference += difference * difference;
             }
             self.weight += f64::from(*w) * f64::from(*w);

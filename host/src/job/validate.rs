@@ -135,8 +135,8 @@ impl Validation<'_> {
         let bound = |check: &TensorCheck| {
             plain_float(&check.encoding).map_or(self.level.max_relative_error, |(bound, _)| bound)
         };
-        // Written so that a NaN is beyond every bound.
-        let mut beyond: Vec<&TensorCheck> = checks.iter().filter(|c| !(c.relative_error <= bound(c))).collect();
+        let is_beyond = |c: &&TensorCheck| c.relative_error > bound(c) || c.relative_error.is_nan();
+        let mut beyond: Vec<&TensorCheck> = checks.iter().filter(is_beyond).collect();
         if beyond.is_empty() {
             return Ok(());
         }
