@@ -2,10 +2,14 @@
 
 mod support;
 
+use std::collections::HashMap;
+
 use llmq_gguf::value::{Array, Value};
 use llmq_gguf::vocab::{PreReason, Scores, Vocab, VocabError, VocabSource};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
+use tokenizers::Tokenizer;
+
 use support::{Folder, golden, models, shown};
 
 fn tokenizer(name: &str) -> Folder {
@@ -106,6 +110,63 @@ fn merge_ranks_order_tokens_as_the_sentencepiece_scores_do() {
     }
     let flat = scores(&folder.build(&llama(512), None, Scores::Flat).unwrap());
     assert!(flat.iter().all(|score| *score == -1000.0));
+}
+
+/// Splits as llama.cpp does: the best-scored neighbours first, the leftmost of equals.
+fn split_by_scores(text: &str, tokens: &[Vec<u8>], scores: &[f32]) -> Vec<u32> {
+    let ids: HashMap<&[u8], usize> = tokens.iter().enumerate().map(|(id, text)| (text.as_slice(), id)).collect();
+    let mut parts: Vec<Vec<u8>> = text.chars().map(|letter| letter.to_string().into_bytes()).collect();
+    loop {
+        let mut best: Option<(usize, f32)> = None;
+        for at in 1..parts.len() {
+            let joined = [parts[at - 1].as_slice(), &parts[at]].concat();
+            let score = ids.get(joined.as_slice()).map(|id| scores[*id]);
+            if score.is_some_and(|score| best.is_none_or(|(_, top)| score > top)) {
+                best = score.map(|score| (at, score));
+            }
+        }
+        let Some((at, _)) = best else { break };
+        let right = parts.remove(at);
+        parts[at - 1].extend(right);
+    }
+    parts.iter().map(|part| ids[part.as_slice()] as u32).collect()
+}
+
+#[test]
+fn merge_ranks_split_text_as_the_tokenizer_does_and_flat_scores_do_not() {
+    let mut folder = tokenizer("sentencepiece");
+    folder.tokenizer_model = None;
+    let original = Tokenizer::from_bytes(folder.tokenizer_json.as_ref().unwrap()).unwrap();
+    let text = "the other house had been there before they went along with their father and mother to the shore";
+    let expected = original.encode(text, false).unwrap().get_ids().to_vec();
+    let split = |scores| {
+        let vocab = folder.build(&llama(512), None, scores).unwrap();
+        let (Some(Value::Array(Array::String(tokens))), Some(Value::Array(Array::F32(scores)))) =
+            (value(&vocab, "tokens"), value(&vocab, "scores"))
+        else {
+            panic!("tokens and scores are lists")
+        };
+        split_by_scores(&format!("\u{2581}{}", text.replace(' ', "\u{2581}")), tokens, scores)
+    };
+    assert_eq!(split(Scores::MergeRank), expected);
+    assert_ne!(split(Scores::Flat), expected);
+}
+
+#[test]
+fn an_added_token_of_the_models_own_list_keeps_its_flag() {
+    let mut folder = tokenizer("gemma");
+    folder.tokenizer_model = None;
+    let mut json: Json = serde_json::from_slice(folder.tokenizer_json.as_ref().unwrap()).unwrap();
+    let (text, id) = json["model"]["vocab"].as_object().unwrap().iter().find(|(text, _)| *text == "\u{2581}t").unwrap();
+    let token = json!({"id": id, "content": text, "special": true, "normalized": false,
+                       "single_word": false, "lstrip": false, "rstrip": false});
+    let id = id.as_u64().unwrap() as usize;
+    json["added_tokens"].as_array_mut().unwrap().push(token);
+    folder.tokenizer_json = Some(serde_json::to_vec(&json).unwrap());
+    let config = json!({"architectures": ["Gemma2ForCausalLM"], "vocab_size": 512});
+    let vocab = folder.build(&config, None, Scores::MergeRank).unwrap();
+    let Some(Value::Array(Array::I32(kinds))) = value(&vocab, "token_type") else { panic!("kinds are numbers") };
+    assert_eq!(kinds[id], 3);
 }
 
 #[test]

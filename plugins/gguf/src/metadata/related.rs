@@ -1,12 +1,12 @@
 //! The models and data sets a model was made from, as `general.base_model.*` and `general.dataset.*`.
 
-use crate::value::{KeyValue, set};
+use crate::value::KeyValue;
 
 use super::model_id::{ModelId, title};
 
 /// Writes the count and, for every id or address, what it says.
 pub(super) fn write(kind: &str, ids: &[String], total: u64, list: &mut Vec<KeyValue>) {
-    set(list, &format!("general.{kind}.count"), u32::try_from(ids.len()).unwrap_or(u32::MAX));
+    list.push(KeyValue::new(format!("general.{kind}.count"), u32::try_from(ids.len()).unwrap_or(u32::MAX)));
     for (index, id) in ids.iter().enumerate() {
         let url = ["http://", "https://", "ssh://"].iter().any(|scheme| id.starts_with(scheme));
         let parsed = match (url, hub_id(id)) {
@@ -27,7 +27,7 @@ pub(super) fn write(kind: &str, ids: &[String], total: u64, list: &mut Vec<KeyVa
         ];
         for (field, text) in fields {
             if let Some(text) = text.filter(|text| !text.is_empty()) {
-                set(list, &format!("general.{kind}.{index}.{field}"), text);
+                list.push(KeyValue::new(format!("general.{kind}.{index}.{field}"), text));
             }
         }
     }

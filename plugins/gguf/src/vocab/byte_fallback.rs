@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::value::{KeyValue, set};
 
 use super::folder::Folder;
-use super::token::{Kind, Tokens};
+use super::token::{Kind, Tokens, added};
 use super::{VocabError, limits};
 
 /// Which scores the tokens get; llama.cpp merges the pair whose result has the highest score first.
@@ -55,9 +55,11 @@ pub(super) fn write(
         let score = if kind == Kind::Normal { ranks.get(text).copied().unwrap_or(UNMERGED) } else { UNMERGED };
         tokens.put(*id, text.as_str(), kind, score);
     }
-    for token in source.added.iter().filter(|token| !source.base.contains_key(&token.text)) {
-        let kind = if control(&token.text) { Kind::Control } else { Kind::UserDefined };
-        tokens.put(token.id, token.text.as_str(), kind, UNMERGED);
+    for token in source.added.iter().filter(|token| !is_byte(&token.text)) {
+        // The converter leaves an added token that is also in the model's own list a normal one, and llama.cpp then
+        // reads `<start_of_turn>` letter by letter; here the flag counts wherever the token stands.
+        let (kind, text) = added(&token.text, token.special || control(&token.text));
+        tokens.put(token.id, text, kind, UNMERGED);
     }
     let count = tokens.len();
     tokens.write("llama", Some("default"), list);

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use crate::value::{KeyValue, set};
 
 use super::inputs::{TokenizerFiles, text};
-use super::{VocabError, inputs};
+use super::{VocabError, inputs, limits};
 
 /// A template with the name it goes by; the nameless one of a plain string is `default`.
 pub(super) type Templates = Vec<(String, String)>;
@@ -13,6 +13,16 @@ pub(super) type Templates = Vec<(String, String)>;
 /// Finds the templates: tokenizer_config.json first, then `chat_template.jinja` with its additional ones, then
 /// `chat_template.json`.
 pub(super) fn find(
+    files: &TokenizerFiles<'_>,
+    tokenizer_config: &Json,
+    warnings: &mut Vec<String>,
+) -> Result<Templates, VocabError> {
+    let templates = look(files, tokenizer_config, warnings)?;
+    limits::check("the number of chat templates", templates.len() as u64, limits::TEMPLATES)?;
+    Ok(templates)
+}
+
+fn look(
     files: &TokenizerFiles<'_>,
     tokenizer_config: &Json,
     warnings: &mut Vec<String>,
@@ -94,6 +104,13 @@ mod tests {
         write(&find(&files, &json!({"chat_template": "config"}), &mut Vec::new()).unwrap(), &mut list);
         assert_eq!(list, [KeyValue::new("tokenizer.chat_template", "config")]);
         assert!(keys(&files, &json!({"chat_template": null})).is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_templates_is_refused() {
+        let choices = vec![json!({"name": "a", "template": "t"}); 257];
+        let error = find(&TokenizerFiles::default(), &json!({"chat_template": choices}), &mut Vec::new()).unwrap_err();
+        assert!(matches!(error, VocabError::TooLarge { found: 257, .. }), "{error}");
     }
 
     #[test]

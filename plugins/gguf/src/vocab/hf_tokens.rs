@@ -24,6 +24,8 @@ pub(super) struct HfTokens {
     pub(super) base: HashMap<String, u64>,
     /// The added ones; they may repeat tokens of `base`.
     pub(super) added: Vec<Added>,
+    /// Where each added text stands in `added`; a linear search would be quadratic in a hostile file.
+    places: HashMap<String, usize>,
     /// The texts that play a special role (BOS, padding, ...).
     pub(super) specials: BTreeSet<String>,
 }
@@ -37,7 +39,8 @@ pub(super) fn read(folder: &Folder<'_>, warnings: &mut Vec<String>) -> Result<Hf
         }
         tokenizer => ("tokenizer.json", base("tokenizer.json", &tokenizer["model"]["vocab"])?),
     };
-    let mut tokens = HfTokens { base: vocab, added: Vec::new(), specials: special_texts(folder) };
+    let mut tokens =
+        HfTokens { base: vocab, added: Vec::new(), places: HashMap::new(), specials: special_texts(folder) };
     for entry in folder.tokenizer["added_tokens"].as_array().into_iter().flatten() {
         let (Some(text), Some(id)) = (entry["content"].as_str(), entry["id"].as_u64()) else {
             return Err(VocabError::Malformed {
@@ -61,7 +64,7 @@ pub(super) fn read(folder: &Folder<'_>, warnings: &mut Vec<String>) -> Result<Hf
         tokens.add(text, id, entry.1)?;
     }
     for text in tokens.specials.clone() {
-        if tokens.added.iter().any(|added| added.text == text) {
+        if tokens.places.contains_key(&text) {
             continue;
         }
         match tokens.base.get(&text) {
@@ -83,9 +86,12 @@ impl HfTokens {
             special,
             normalized: entry["normalized"].as_bool().unwrap_or(!special),
         };
-        match self.added.iter_mut().find(|known| known.text == text) {
+        match self.places.get(text).and_then(|place| self.added.get_mut(*place)) {
             Some(known) => *known = Added { id: known.id, ..added },
-            None => self.added.push(added),
+            None => {
+                self.places.insert(text.to_owned(), self.added.len());
+                self.added.push(added);
+            }
         }
         Ok(())
     }

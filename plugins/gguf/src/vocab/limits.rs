@@ -6,6 +6,8 @@ use super::VocabError;
 pub(super) const TOKENS: u64 = 1 << 22;
 /// Bytes of one tokenizer file; the largest published ones have about 35 MB.
 pub(super) const FILE_BYTES: u64 = 256 << 20;
+/// Chat templates of one model; the most seen is four.
+pub(super) const TEMPLATES: u64 = 256;
 
 /// Accepts `found` up to `limit`.
 pub(super) fn check(what: &'static str, found: u64, limit: u64) -> Result<(), VocabError> {

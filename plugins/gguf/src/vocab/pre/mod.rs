@@ -7,6 +7,8 @@
 mod known;
 mod names;
 mod patterns;
+#[cfg(test)]
+mod published;
 mod structure;
 
 use serde_json::Value as Json;
