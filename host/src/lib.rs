@@ -2,10 +2,13 @@
 
 pub mod cancel;
 pub mod child;
+pub mod cli;
 pub mod disk;
 pub mod event;
 pub mod failure;
+pub mod inspect;
 pub mod job;
 pub mod memory;
 pub mod model;
 pub mod plugins;
+pub mod report;

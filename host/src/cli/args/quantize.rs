@@ -1,0 +1,135 @@
+//! `quantize`: the options that every format shares. A format's own options join once the format is known.
+
+use clap::Args;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Name a format to see its levels and its own options:
+  llm-quantize quantize ./model gguf --help
+
+Examples:
+  llm-quantize quantize ./model gguf -q Q4_K_M
+  llm-quantize quantize ./model gguf -q Q4_K_M -o ./out -n my-model
+  llm-quantize quantize ./model gguf -q Q4_K_M --resume
+  llm-quantize --format json quantize ./model gguf -q Q4_K_M";
+
+/// Arguments of `quantize` as typed. `None` and empty mean: not typed.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct QuantizeArgs {
+    /// Model folder in Hugging Face layout (config.json, *.safetensors, tokenizer files)
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+    /// Target format, for example gguf; `plugins list` shows the installed ones
+    #[arg(value_name = "OUTPUT_FORMAT")]
+    pub output_format: String,
+    /// Quantization level, for example Q4_K_M
+    #[arg(short, long, value_name = "LEVEL")]
+    pub quant_level: String,
+    /// Output directory, created if it does not exist
+    #[arg(short, long, value_name = "PATH", default_value = ".")]
+    pub output_dir: PathBuf,
+    /// Output name, with or without the format's ending [default: MODEL-LEVEL]
+    #[arg(short = 'n', long, value_name = "NAME")]
+    pub output_name: Option<String>,
+    /// Replace an output that exists already
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Show the exact plan (every tensor's type, sizes, memory) and stop
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Text or JSON to calibrate with, for levels that look at activations
+    #[arg(long, value_name = "PATH", help_heading = "Calibration")]
+    pub calibration_data: Option<PathBuf>,
+    /// Number of calibration samples [default: 256]
+    #[arg(long, value_name = "INT", help_heading = "Calibration", value_parser = clap::value_parser!(u32).range(1..))]
+    pub calibration_samples: Option<u32>,
+    /// Weights that share one scale, for formats with a free group size [default: 128]
+    #[arg(long, value_name = "INT", help_heading = "Calibration", allow_negative_numbers = true)]
+    pub group_size: Option<String>,
+
+    /// Keep no checkpoint: an interrupted job starts from the beginning
+    #[arg(long, help_heading = "Checkpoints", conflicts_with_all = ["checkpoint_dir", "resume"])]
+    pub no_checkpoints: bool,
+    /// Where checkpoints are kept [env: LLM_QUANTIZE_CHECKPOINT_DIR] [default: .checkpoint in the output directory]
+    // Read from the environment later, not by clap: a variable must not conflict with --no-checkpoints.
+    #[arg(long, value_name = "PATH", help_heading = "Checkpoints")]
+    pub checkpoint_dir: Option<PathBuf>,
+    /// Continue an interrupted job, from its own checkpoint or the one at PATH (write it last, or as --resume=PATH)
+    #[arg(long, value_name = "PATH", num_args = 0..=1, help_heading = "Checkpoints")]
+    pub resume: Option<Option<PathBuf>>,
+
+    /// Threads to use [default: all]
+    #[arg(long, value_name = "INT", help_heading = "Resources", value_parser = clap::value_parser!(u32).range(1..))]
+    pub threads: Option<u32>,
+    /// Most memory to use beyond the mapped model files, for example 2GiB
+    #[arg(long, value_name = "SIZE", help_heading = "Resources", value_parser = super::size::parse)]
+    pub memory_limit: Option<u64>,
+    /// Device to compute on: cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", help_heading = "Resources")]
+    pub device: String,
+
+    /// An option of the format by its name in the plugin, the same as its own --name (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.replace('-', "_"), value.to_owned())),
+        _ => Err(format!("`{text}` is not of the form KEY=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Command, Typed};
+    use super::*;
+    use clap::Parser;
+
+    fn typed(line: &str) -> Result<QuantizeArgs, clap::Error> {
+        match Typed::try_parse_from(format!("llm-quantize quantize {line}").split_whitespace())?.command {
+            Command::Quantize(args) => Ok(*args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_contract_s_options() {
+        let line = "m gptq -q 4bit -o out -n name --calibration-data d.json --calibration-samples 64 --group-size 32 \
+                    --checkpoint-dir c --resume r --threads 2 --memory-limit 2GiB --set act_order=true --set a-b=c=d";
+        let args = typed(line).unwrap();
+        assert_eq!((args.model.as_str(), args.output_format.as_str(), args.quant_level.as_str()), ("m", "gptq", "4bit"));
+        assert_eq!(args.output_dir, PathBuf::from("out"));
+        assert_eq!(args.output_name.as_deref(), Some("name"));
+        assert_eq!(args.calibration_data, Some("d.json".into()));
+        assert_eq!((args.calibration_samples, args.group_size.as_deref()), (Some(64), Some("32")));
+        assert_eq!((args.checkpoint_dir, args.resume), (Some("c".into()), Some(Some("r".into()))));
+        assert_eq!((args.threads, args.memory_limit), (Some(2), Some(2 << 30)));
+        assert_eq!(args.set, [("act_order".into(), "true".into()), ("a_b".into(), "c=d".into())]);
+    }
+
+    #[test]
+    fn resume_takes_a_path_or_none() {
+        assert_eq!(typed("m gguf -q Q4_0").unwrap().resume, None);
+        assert_eq!(typed("m gguf -q Q4_0 --resume").unwrap().resume, Some(None));
+        assert_eq!(typed("m gguf --resume -q Q4_0").unwrap().resume, Some(None));
+        assert_eq!(typed("m gguf --resume=c -q Q4_0").unwrap().resume, Some(Some("c".into())));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "m gguf",
+            "m -q Q4_0",
+            "m gguf -q Q4_0 --threads 0",
+            "m gguf -q Q4_0 --memory-limit much",
+            "m gguf -q Q4_0 --no-checkpoints --resume",
+            "m gguf -q Q4_0 --set novalue",
+            "m gguf -q Q4_0 --calibration-samples 0",
+        ] {
+            assert!(typed(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Runs what is meant, and says how it ended.
+
+use super::{Meant, Screen, Unparsed, logging, plugins, run_job};
+use crate::failure::Failure;
+use crate::inspect::inspect;
+use crate::plugins::discover;
+use crate::report;
+use std::sync::Arc;
+
+/// Runs a command. Its result is on stdout when this returns.
+pub fn dispatch(meant: Meant, screen: &Arc<Screen>) -> Result<(), Failure> {
+    logging::start(screen);
+    match meant {
+        Meant::Quantize(quantization) => run_job::run(*quantization, screen),
+        Meant::Info { model, tensors, search } => {
+            let inspection = inspect(&model, &discover(&search), tensors)?;
+            screen.result(&inspection, || report::info(&inspection))
+        }
+        Meant::Plugins { command, search } => plugins::run(command, &search, screen),
+    }
+}
+
+/// The exit code, after help text or the failure were shown. In JSON mode the failure's object is the one document on
+/// stdout, so that a script finds either the result or the error in the same place; the sentence goes to stderr in
+/// both modes.
+pub fn conclude(outcome: Result<(), Unparsed>, screen: &Screen) -> u8 {
+    let outcome = outcome.or_else(|unparsed| match unparsed {
+        Unparsed::Help(text) => screen.text(&text),
+        Unparsed::Failure(failure) => Err(failure),
+    });
+    let Err(failure) = outcome else { return 0 };
+    if screen.json() {
+        // Nothing is left to tell it to if stdout is unusable as well.
+        let _ = screen.result(&failure.object(), String::new);
+    }
+    screen.failure(&failure);
+    failure.class.exit_code()
+}

@@ -1,0 +1,21 @@
+//! The command line: from what was typed to what is meant, and back to words on the screen.
+
+pub mod args;
+mod dispatch;
+mod logging;
+mod model_path;
+mod narrator;
+mod parse;
+mod plugins;
+mod quantize;
+mod run_job;
+mod screen;
+mod signals;
+mod usage;
+
+pub use dispatch::{conclude, dispatch};
+pub use narrator::Narrator;
+pub use parse::{Meant, parse};
+pub use quantize::{Backend, Quantization};
+pub use screen::Screen;
+pub use usage::Unparsed;

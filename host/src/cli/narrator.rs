@@ -1,0 +1,106 @@
+//! Tells a job's events on stderr: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+
+use super::Screen;
+use super::args::Verbosity;
+use crate::event::{Event, Observer};
+use crate::report::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Without a terminal, a progress line comes at most this often (and always for the last unit).
+const PLAIN_INTERVAL: Duration = Duration::from_secs(3);
+
+/// An observer with a screen.
+pub struct Narrator {
+    screen: Arc<Screen>,
+    work: Mutex<Option<Work>>,
+}
+
+/// Work on units, from [`Event::Started`] to [`Event::Finished`].
+struct Work {
+    progress: Progress,
+    started: Instant,
+    told: Option<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Narrator {
+    /// A narrator for a screen.
+    pub fn new(screen: Arc<Screen>) -> Narrator {
+        Narrator { screen, work: Mutex::new(None) }
+    }
+
+    fn start(&self, progress: Progress) {
+        let bar = (self.screen.animated && self.screen.verbosity > Verbosity::Quiet).then(|| bar(self.screen.colour));
+        self.screen.show(bar.clone());
+        let mut work = Work { progress, started: Instant::now(), told: None, bar };
+        self.tell(&mut work, true);
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Progress), last: impl FnOnce(&Progress) -> bool) {
+        if let Some(work) = &mut *self.work.lock().unwrap_or_else(PoisonError::into_inner) {
+            change(&mut work.progress);
+            let last = last(&work.progress);
+            self.tell(work, last);
+        }
+    }
+
+    fn tell(&self, work: &mut Work, always: bool) {
+        let elapsed = work.started.elapsed();
+        if let Some(bar) = &work.bar {
+            bar.set_position(work.progress.percent());
+            bar.set_message(work.progress.tail(elapsed));
+        } else if always || work.told.is_none_or(|told| told.elapsed() >= PLAIN_INTERVAL) {
+            work.told = Some(Instant::now());
+            self.screen.step(&work.progress.line(elapsed));
+        }
+    }
+
+    fn finish(&self) {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.screen.show(None);
+        if let Some((work, bar)) = work.and_then(|mut work| work.bar.take().map(|bar| (work, bar))) {
+            bar.set_message(work.progress.tail(work.started.elapsed()));
+            bar.abandon();
+        }
+    }
+}
+
+impl Observer for Narrator {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Step(words) => self.screen.step(&words),
+            Event::Started { done, total, weights } => {
+                self.start(Progress { units: done, units_total: total, weights: 0, weights_total: weights });
+            }
+            Event::Progress { weights } => self.change(|progress| progress.weights = weights, |_| false),
+            Event::UnitDone { done, total, .. } => {
+                self.change(|progress| (progress.units, progress.units_total) = (done, total), Progress::finished);
+            }
+            Event::Finished => self.finish(),
+            Event::Warning(words) => self.screen.warning(&words),
+            Event::Detail(words) => self.screen.fact(Verbosity::Verbose, &words),
+            Event::Debug(words) => self.screen.fact(Verbosity::Debug, &words),
+        }
+    }
+}
+
+impl Drop for Narrator {
+    /// A failed job may not have said [`Event::Finished`]; the bar must not stay over the error.
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn bar(colour: bool) -> ProgressBar {
+    let template = match colour {
+        true => "Quantizing {bar:20.cyan/dim} {percent:>3}% {msg}",
+        false => "Quantizing {bar:20} {percent:>3}% {msg}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr());
+    bar.set_style(style.progress_chars("━━ "));
+    bar
+}

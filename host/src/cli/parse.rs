@@ -1,0 +1,122 @@
+//! From raw words to what is meant: find the format, ask its plugin for options, then parse in earnest.
+
+use super::args::{Command, Typed, backend_options, format_word};
+use super::quantize::{Backend, Quantization};
+use super::{Screen, Unparsed, model_path};
+use crate::failure::{Class, Failure};
+use crate::plugins::{Catalogue, Search, discover};
+use clap::{CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What is meant by a command line.
+pub enum Meant {
+    /// Quantize a model.
+    Quantize(Box<Quantization>),
+    /// Look into a model.
+    Info {
+        /// Folder or file; it exists.
+        model: PathBuf,
+        /// Whether to list every tensor.
+        tensors: bool,
+        /// Where plugins are.
+        search: Search,
+    },
+    /// Something about plugins.
+    Plugins {
+        /// What.
+        command: super::args::plugins::PluginsCommand,
+        /// Where they are.
+        search: Search,
+    },
+}
+
+/// Reads the command line, program name first.
+pub fn parse(words: &[OsString], screen: &Screen) -> Result<Meant, Unparsed> {
+    let root = Typed::command();
+    let scan = format_word::scan(&root, words.get(1..).unwrap_or_default());
+    let search = search(&scan);
+    if scan.command.as_deref() == Some("quantize") {
+        return quantization(root, words, &scan, &discover(&search), screen);
+    }
+    let typed = Typed::from_arg_matches(&root.try_get_matches_from(words)?)?;
+    Ok(match typed.command {
+        Command::Info(args) => Meant::Info { model: model_path::locate(&args.model)?, tensors: args.tensors, search },
+        Command::Plugins(command) => Meant::Plugins { command, search },
+        Command::Quantize(_) => return Err(internal().into()),
+    })
+}
+
+fn search(scan: &format_word::Scan) -> Search {
+    Search {
+        plugin_dirs: scan.all("plugin-dir").map(PathBuf::from).collect(),
+        allow_insecure: scan.flags.iter().any(|flag| flag == "allow-insecure-plugins"),
+        env: true,
+    }
+}
+
+fn quantization(
+    root: clap::Command,
+    words: &[OsString],
+    scan: &format_word::Scan,
+    catalogue: &Catalogue,
+    screen: &Screen,
+) -> Result<Meant, Unparsed> {
+    let plugin = scan.value("plugin").map(|id| id.to_string_lossy());
+    let entry_for = |format: &str| catalogue.for_format(format, plugin.as_deref()).map_err(how_to_list);
+    let known: Vec<String> = catalogue.formats().into_iter().map(|(format, _)| format).collect();
+    let Some(word) = scan.format(&known) else {
+        // No plugin, no options: the fixed ones are parsed for their own errors and for --help, then the format's
+        // error is the answer. It also explains why an option of that format is not known.
+        let unknown_format = |word: &str| entry_for(word).err().unwrap_or_else(internal);
+        return Err(match root.try_get_matches_from(words).and_then(|matches| Typed::from_arg_matches(&matches)) {
+            Ok(Typed { command: Command::Quantize(args), .. }) => unknown_format(&args.output_format).into(),
+            Ok(_) => internal().into(),
+            Err(error) => match (error.kind(), scan.typed_format()) {
+                (clap::error::ErrorKind::UnknownArgument, Some(word)) => unknown_format(word).into(),
+                _ => error.into(),
+            },
+        });
+    };
+    let entry = entry_for(word)?;
+    let loaded = entry.load()?;
+    let Some(format) = loaded.backend.descriptor().format(word).cloned() else {
+        let message = format!(
+            "The plugin `{}` at {} lists the format `{word}` in its manifest, but its code does not describe it",
+            loaded.id,
+            entry.path.display()
+        );
+        return Err(Failure::new(Class::General, message).suggest("Reinstall or update the plugin").into());
+    };
+    let root = root.mut_subcommand("quantize", |quantize| backend_options::join(quantize, &format));
+    let matches = root.try_get_matches_from(words).map_err(|error| match error.kind() {
+        clap::error::ErrorKind::MissingRequiredArgument if scan.flags.iter().any(|flag| flag == "resume") => {
+            let mut failure = super::usage::usage(&error);
+            failure.suggestion.push_str(". --resume takes the word behind it for its PATH: write --resume last");
+            Unparsed::Failure(failure)
+        }
+        _ => error.into(),
+    })?;
+    let options = matches.subcommand().map(|(_, matches)| backend_options::typed(&format, matches)).unwrap_or_default();
+    let Command::Quantize(args) = Typed::from_arg_matches(&matches)?.command else { return Err(internal().into()) };
+    let quantization = Quantization::meant(*args, options, Backend { loaded, format })?;
+    for warning in &quantization.warnings {
+        screen.warning(warning);
+    }
+    Ok(Meant::Quantize(Box::new(quantization)))
+}
+
+fn how_to_list(mut failure: Failure) -> Failure {
+    if !failure.suggestion.contains("llm-quantize plugins") {
+        let separator = if failure.suggestion.is_empty() { "" } else { ". " };
+        failure.suggestion.push_str(separator);
+        failure.suggestion.push_str("`llm-quantize plugins list` shows the installed plugins");
+    }
+    failure
+}
+
+/// The scan of the raw words and clap's parse disagree, which the tests of both should have shown.
+fn internal() -> Failure {
+    Failure::new(Class::General, "The command line was understood in two different ways")
+        .suggest("This is a defect of llm-quantize; write options behind the positional arguments, and please report it")
+}

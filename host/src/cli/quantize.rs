@@ -1,0 +1,164 @@
+//! What a `quantize` line means: the typed arguments become a job for a backend.
+
+use super::args::backend_options;
+use super::args::quantize::QuantizeArgs;
+use super::model_path;
+use crate::failure::{Class, Failure};
+use crate::job::{Checkpoints, JobSpec};
+use llmq_plugin_api::client::Loaded;
+use llmq_plugin_api::wire::{FormatDescriptor, Level};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// The checkpoint folder of the contract's environment.
+const CHECKPOINT_DIR: &str = "LLM_QUANTIZE_CHECKPOINT_DIR";
+
+/// A loaded plugin and the format of it that is wanted.
+pub struct Backend {
+    /// The plugin.
+    pub loaded: Loaded,
+    /// The format.
+    pub format: FormatDescriptor,
+}
+
+/// A quantization as it is meant: checked as far as the command line goes.
+pub struct Quantization {
+    /// The job.
+    pub spec: JobSpec,
+    /// Who does it.
+    pub backend: Backend,
+    /// Only show the plan.
+    pub dry_run: bool,
+    /// Sentences about arguments that change nothing.
+    pub warnings: Vec<String>,
+}
+
+impl Quantization {
+    /// Works out what the typed arguments mean. `options` are the format's own ones.
+    pub fn meant(
+        args: QuantizeArgs,
+        mut options: Map<String, Value>,
+        backend: Backend,
+    ) -> Result<Quantization, Failure> {
+        let format = &backend.format;
+        let model = model_path::locate(&args.model)?;
+        // A level that does not exist is the job's to refuse, in the same words for every caller.
+        let level = format.level(&args.quant_level);
+        let mut warnings = level.map(|level| ineffective(&args, format, level)).unwrap_or_default();
+        let mut put = |name: &str, text: &str, shown: &str| {
+            backend_options::put(&mut options, format, name, text, shown).map_err(|message| {
+                Failure::new(Class::InvalidArguments, capital(message))
+                    .suggest(format!("`llm-quantize quantize MODEL {} --help` lists its options", format.id))
+            })
+        };
+        if let Some(size) = &args.group_size {
+            match has_option(format, "group_size") {
+                true => put("group_size", size, "--group-size")?,
+                false => warnings.push(format!("--group-size has no effect: {} has fixed group sizes", format.id)),
+            }
+        }
+        for (name, text) in &args.set {
+            put(name, text, &format!("--set {name}"))?;
+        }
+        let spec = JobSpec {
+            model,
+            format: format.id.clone(),
+            level: level.map_or(args.quant_level, |level| level.id.clone()),
+            checkpoints: checkpoints(args.no_checkpoints, args.checkpoint_dir, args.resume, &args.output_dir),
+            output_dir: args.output_dir,
+            output_name: args.output_name,
+            options,
+            threads: args.threads.map(|threads| threads as usize),
+            memory_limit: args.memory_limit,
+            overwrite: args.overwrite,
+            device: device(&args.device)?,
+            creator: format!("llm-quantize {}", env!("CARGO_PKG_VERSION")),
+        };
+        Ok(Quantization { spec, backend, dry_run: args.dry_run, warnings })
+    }
+}
+
+fn has_option(format: &FormatDescriptor, name: &str) -> bool {
+    format.options.iter().any(|spec| spec.name == name)
+}
+
+/// Arguments of the contract that change nothing for this format and level. They are accepted, because scripts pass
+/// them for every format, and named, because silence would look like calibration.
+fn ineffective(args: &QuantizeArgs, format: &FormatDescriptor, level: &Level) -> Vec<String> {
+    let typed = [
+        ("--calibration-data", args.calibration_data.is_some()),
+        ("--calibration-samples", args.calibration_samples.is_some()),
+    ];
+    let typed: Vec<&str> = typed.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    if typed.is_empty() {
+        return Vec::new();
+    }
+    let verb = if typed.len() == 1 { "has" } else { "have" };
+    let why = match level.requires_statistics.is_empty() && level.uses_statistics.is_empty() {
+        true => format!("{} {} is computed from the weights alone", format.id, level.id),
+        false => "calibration is not in this version yet, the weights alone decide".to_owned(),
+    };
+    vec![format!("{} {verb} no effect: {why}", typed.join(" and "))]
+}
+
+/// `--resume` without a path insists on the checkpoint of this very job, wherever that is kept.
+fn checkpoints(off: bool, dir: Option<PathBuf>, resume: Option<Option<PathBuf>>, output_dir: &Path) -> Checkpoints {
+    if off {
+        return Checkpoints::Off;
+    }
+    let of_environment = || std::env::var_os(CHECKPOINT_DIR).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let dir = dir.or_else(of_environment);
+    let own = || dir.clone().unwrap_or_else(|| output_dir.join(".checkpoint"));
+    let resume = resume.map(|path| path.unwrap_or_else(own));
+    Checkpoints::On { dir, resume }
+}
+
+/// `cpu` or `cuda:N`. Whether it is there is the backend's to say.
+fn device(typed: &str) -> Result<String, Failure> {
+    let number = match typed {
+        "cpu" => return Ok(typed.to_owned()),
+        "cuda" => Some(0),
+        other => other.strip_prefix("cuda:").and_then(|number| number.parse::<u16>().ok()),
+    };
+    number.map(|number| format!("cuda:{number}")).ok_or_else(|| {
+        Failure::new(Class::InvalidArguments, format!("`{typed}` is no device")).suggest("Use cpu, cuda or cuda:N")
+    })
+}
+
+fn capital(words: String) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resume(checkpoints: Checkpoints) -> Option<PathBuf> {
+        match checkpoints {
+            Checkpoints::On { resume, .. } => resume,
+            Checkpoints::Off => None,
+        }
+    }
+
+    #[test]
+    fn resume_without_a_path_means_the_job_s_own_checkpoint() {
+        let out = Path::new("out");
+        let dir = || Some(PathBuf::from("kept"));
+        assert_eq!(resume(checkpoints(false, dir(), None, out)), None);
+        assert_eq!(resume(checkpoints(false, dir(), Some(None), out)), dir());
+        assert_eq!(resume(checkpoints(false, dir(), Some(Some("other".into())), out)), Some("other".into()));
+        assert_eq!(checkpoints(true, dir(), None, out), Checkpoints::Off);
+    }
+
+    #[test]
+    fn devices() {
+        assert_eq!(device("cpu").unwrap(), "cpu");
+        assert_eq!(device("cuda").unwrap(), "cuda:0");
+        assert_eq!(device("cuda:3").unwrap(), "cuda:3");
+        for wrong in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {
+            assert_eq!(device(wrong).unwrap_err().class, Class::InvalidArguments, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A Hugging Face folder in figures: the contract's keys first, then what else is known.
+
+use super::TensorLine;
+use crate::model::Model;
+use serde::Serialize;
+
+/// Description of an unquantized model.
+#[derive(Debug, Serialize)]
+pub struct FolderInfo {
+    /// The model's own name.
+    pub model_name: String,
+    /// Class in config.json.
+    pub architecture: String,
+    /// Weights, a tied head counted once.
+    pub parameter_count: u64,
+    /// Width of the residual stream.
+    pub hidden_size: u32,
+    /// Decoder layers.
+    pub num_layers: u32,
+    /// Query heads.
+    pub num_heads: u32,
+    /// Rows of the embedding table.
+    pub vocab_size: u32,
+    /// Dtype of most weights in torch's spelling, for example `float16`.
+    pub torch_dtype: String,
+    /// Family description that matched.
+    pub family: String,
+    /// Key-value heads.
+    pub num_kv_heads: u32,
+    /// Longest context in tokens.
+    pub context_length: u32,
+    /// Inner width of the dense feed-forward block.
+    pub intermediate_size: u32,
+    /// Whether the output head shares the embedding table.
+    pub tied_embeddings: bool,
+    /// Number of tensors.
+    pub tensor_count: usize,
+    /// Bytes of all weight tensors.
+    pub weight_bytes: u64,
+    /// Side files that were found.
+    pub files: Vec<String>,
+    /// Sentences about oddities.
+    pub notes: Vec<String>,
+    /// Every tensor, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensors: Option<Vec<TensorLine>>,
+}
+
+impl FolderInfo {
+    /// The figures of an opened model.
+    pub fn of(model: &Model, with_tensors: bool) -> FolderInfo {
+        let description = model.description();
+        let numbers = &description.hyperparameters;
+        let tensor = |(index, tensor): (usize, &llmq_plugin_api::wire::TensorDescription)| TensorLine {
+            name: tensor.name.clone(),
+            encoding: tensor.dtype.clone(),
+            shape: tensor.shape.clone(),
+            bytes: model.tensor(index).map_or(0, |data| data.bytes.len() as u64),
+        };
+        let tensors: Vec<TensorLine> = description.tensors.iter().enumerate().map(tensor).collect();
+        FolderInfo {
+            model_name: description.name.clone(),
+            architecture: description.architecture.clone(),
+            parameter_count: description.parameter_count(),
+            hidden_size: numbers.hidden_size,
+            num_layers: numbers.layers,
+            num_heads: numbers.attention.heads,
+            vocab_size: numbers.vocab_size,
+            torch_dtype: torch_dtype(&description.dtype),
+            family: description.family.clone(),
+            num_kv_heads: numbers.attention.kv_heads,
+            context_length: numbers.context_length,
+            intermediate_size: numbers.intermediate_size,
+            tied_embeddings: numbers.tied_embeddings,
+            tensor_count: tensors.len(),
+            weight_bytes: tensors.iter().map(|t| t.bytes).sum(),
+            files: description.files.clone(),
+            notes: model.notes().to_vec(),
+            tensors: with_tensors.then_some(tensors),
+        }
+    }
+}
+
+/// torch's name of a safetensors dtype, as config.json spells it.
+fn torch_dtype(dtype: &str) -> String {
+    match dtype {
+        "F64" => "float64".into(),
+        "F32" => "float32".into(),
+        "F16" => "float16".into(),
+        "BF16" => "bfloat16".into(),
+        "F8_E4M3" => "float8_e4m3fn".into(),
+        "F8_E5M2" => "float8_e5m2".into(),
+        other => match other.strip_prefix('I') {
+            Some(bits) => format!("int{bits}"),
+            None => other.replacen('U', "uint", 1).to_ascii_lowercase(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::torch_dtype;
+
+    #[test]
+    fn dtypes_are_spelled_as_config_json_does() {
+        let spelled = ["F32", "BF16", "F16", "I8", "U8", "F8_E4M3"].map(torch_dtype);
+        assert_eq!(spelled, ["float32", "bfloat16", "float16", "int8", "uint8", "float8_e4m3fn"]);
+    }
+}

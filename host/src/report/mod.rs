@@ -1,0 +1,16 @@
+//! Everything that reaches a person's eyes: figures, tables, progress, results. No file is read here.
+
+mod info;
+mod job;
+pub mod number;
+mod plan;
+mod plugins;
+mod progress;
+mod table;
+
+pub use info::info;
+pub use job::job;
+pub use plan::plan;
+pub use plugins::{Diagnosis, PluginPortrait, doctor, doctor_object, plugin_info, plugin_list, plugin_rows};
+pub use progress::Progress;
+pub use table::{Align, Table};
