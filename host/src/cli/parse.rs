@@ -117,6 +117,7 @@ fn how_to_list(mut failure: Failure) -> Failure {
 
 /// The scan of the raw words and clap's parse disagree, which the tests of both should have shown.
 fn internal() -> Failure {
-    Failure::new(Class::General, "The command line was understood in two different ways")
-        .suggest("This is a defect of llm-quantize; write options behind the positional arguments, and please report it")
+    Failure::new(Class::General, "The command line was understood in two different ways").suggest(
+        "This is a defect of llm-quantize; write options behind the positional arguments, and please report it",
+    )
 }

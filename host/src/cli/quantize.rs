@@ -130,7 +130,6 @@ fn capital(words: String) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,11 +14,12 @@ pub fn watch(cancel: &Cancel, screen: &Arc<Screen>, resumable: bool) -> Result<(
             std::process::exit(i32::from(Class::Interrupted.exit_code()));
         }
         screen.step(match resumable {
-            true => "Stopping after the work in hand; the same command with --resume goes on from there. \
-                     Again Ctrl-C stops at once",
+            true => {
+                "Stopping after the work in hand; the same command with --resume goes on from there. \
+                     Again Ctrl-C stops at once"
+            }
             false => "Stopping; nothing is kept, because --no-checkpoints was given. Again Ctrl-C stops at once",
         });
     };
-    ctrlc::set_handler(handler)
-        .map_err(|e| Failure::new(Class::General, format!("Ctrl-C cannot be watched: {e}")))
+    ctrlc::set_handler(handler).map_err(|e| Failure::new(Class::General, format!("Ctrl-C cannot be watched: {e}")))
 }

@@ -33,7 +33,8 @@ impl From<clap::Error> for Unparsed {
 fn no_command(error: &clap::Error) -> Failure {
     let help = error.to_string();
     let commands = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
-    let names: Vec<_> = commands.take_while(|l| l.starts_with("  ")).filter_map(|l| l.split_whitespace().next()).collect();
+    let names: Vec<_> =
+        commands.take_while(|l| l.starts_with("  ")).filter_map(|l| l.split_whitespace().next()).collect();
     Failure::new(Class::InvalidArguments, "No command was given")
         .suggest(format!("Use one of: {}; `llm-quantize --help` explains them", names.join(", ")))
 }
@@ -42,8 +43,9 @@ fn no_command(error: &clap::Error) -> Failure {
 fn absent_command(error: &clap::Error) -> Option<Failure> {
     let typed = error.get(ContextKind::InvalidSubcommand)?;
     (matches!(typed, ContextValue::String(word) if word == "convert")).then(|| {
-        Failure::new(Class::InvalidArguments, "The command `convert` is not in this version yet")
-            .suggest("Quantize the original model to the wanted format instead: `llm-quantize quantize MODEL FORMAT -q LEVEL`")
+        Failure::new(Class::InvalidArguments, "The command `convert` is not in this version yet").suggest(
+            "Quantize the original model to the wanted format instead: `llm-quantize quantize MODEL FORMAT -q LEVEL`",
+        )
     })
 }
 

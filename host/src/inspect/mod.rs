@@ -44,7 +44,9 @@ pub fn inspect(path: &Path, catalogue: &Catalogue, with_tensors: bool) -> Result
     }
     match Model::open(path) {
         Ok(model) => Ok(Inspection::Folder(Box::new(FolderInfo::of(&model, with_tensors)))),
-        Err(error @ (ModelError::AlreadyQuantized { .. } | ModelError::NoConfig { .. } | ModelError::NoWeights { .. })) => {
+        Err(
+            error @ (ModelError::AlreadyQuantized { .. } | ModelError::NoConfig { .. } | ModelError::NoWeights { .. }),
+        ) => {
             let found = quantized::of_folder(path, catalogue, with_tensors)?;
             found.ok_or_else(|| error.into())
         }

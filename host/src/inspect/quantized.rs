@@ -91,7 +91,8 @@ pub fn of_file(path: &Path, catalogue: &Catalogue, with_tensors: bool) -> Result
 
 /// The files of a folder, taken together. `None` if no backend knows them.
 pub fn of_folder(path: &Path, catalogue: &Catalogue, with_tensors: bool) -> Result<Option<Inspection>, Failure> {
-    let unreadable = |e: std::io::Error| Failure::new(Class::General, format!("{} cannot be listed: {e}", path.display()));
+    let unreadable =
+        |e: std::io::Error| Failure::new(Class::General, format!("{} cannot be listed: {e}", path.display()));
     let mut names = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
@@ -261,7 +262,12 @@ mod tests {
 
     #[test]
     fn encodings_are_summed_largest_first() {
-        let share = |encoding: &str, tensors, weights, bytes| EncodingShare { encoding: encoding.into(), tensors, weights, bytes };
+        let share = |encoding: &str, tensors, weights, bytes| EncodingShare {
+            encoding: encoding.into(),
+            tensors,
+            weights,
+            bytes,
+        };
         assert_eq!(shares(&summary()), [share("Q4_0", 2, 6144, 3456), share("F32", 1, 64, 256)]);
     }
 }

@@ -58,7 +58,8 @@ fn of_quantized(info: &QuantizedInfo) -> String {
 }
 
 fn encodings(info: &QuantizedInfo) -> String {
-    let columns = [("TYPE", Align::Left), ("TENSORS", Align::Right), ("WEIGHTS", Align::Right), ("BYTES", Align::Right)];
+    let columns =
+        [("TYPE", Align::Left), ("TENSORS", Align::Right), ("WEIGHTS", Align::Right), ("BYTES", Align::Right)];
     let mut table = Table::new(&columns);
     for share in &info.encodings {
         let figures = [number::count(share.tensors as u64), number::count(share.weights), number::count(share.bytes)];

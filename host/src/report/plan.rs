@@ -22,8 +22,13 @@ pub fn plan(report: &PlanReport) -> String {
 }
 
 fn tensors(tensors: &[PlannedTensor]) -> String {
-    let columns =
-        [("TENSOR", Align::Left), ("TYPE", Align::Left), ("SHAPE", Align::Left), ("BYTES", Align::Right), ("", Align::Left)];
+    let columns = [
+        ("TENSOR", Align::Left),
+        ("TYPE", Align::Left),
+        ("SHAPE", Align::Left),
+        ("BYTES", Align::Right),
+        ("", Align::Left),
+    ];
     let mut table = Table::new(&columns);
     for tensor in tensors {
         table.row([

@@ -214,8 +214,14 @@ mod tests {
     #[test]
     fn every_unusable_plugin_is_listed_with_its_reason() {
         let text = plugin_list(&catalogue());
-        assert!(text.starts_with("ID    VERSION  FORMATS  STATUS     PATH\ngguf  -        -        shadowed   /p/"), "{text}");
-        assert!(text.contains("/p/libllmq_gguf.so is shadowed: /o/libllmq_gguf.so has the same id and comes first"), "{text}");
+        assert!(
+            text.starts_with("ID    VERSION  FORMATS  STATUS     PATH\ngguf  -        -        shadowed   /p/"),
+            "{text}"
+        );
+        assert!(
+            text.contains("/p/libllmq_gguf.so is shadowed: /o/libllmq_gguf.so has the same id and comes first"),
+            "{text}"
+        );
         assert!(text.contains("/p/libllmq_awq.so is untrusted: its folder is writable for everybody"), "{text}");
         let rows = plugin_rows(&catalogue());
         assert_eq!(rows["plugins"][1]["status"], "untrusted");

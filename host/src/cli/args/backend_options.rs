@@ -160,7 +160,8 @@ mod tests {
     fn declarations_become_arguments_with_typed_values() {
         command().debug_assert();
         let got = options("--pre llama3 --keep-head --shift -3 --damp 0.5 --intermediate bf16").unwrap();
-        let want = serde_json::json!({"pre": "llama3", "keep_head": true, "shift": -3, "damp": 0.5, "intermediate": "bf16"});
+        let want =
+            serde_json::json!({"pre": "llama3", "keep_head": true, "shift": -3, "damp": 0.5, "intermediate": "bf16"});
         assert_eq!(Value::Object(got), want);
         assert_eq!(options("").unwrap(), Map::new());
         assert_eq!(options("--keep-head=false").unwrap()["keep_head"], false);
@@ -200,7 +201,13 @@ mod tests {
     fn the_help_of_a_format_shows_its_options_and_levels() {
         let mut command = command();
         let help = command.find_subcommand_mut("quantize").unwrap().render_long_help().to_string();
-        for words in ["Options of demo", "--pre <TEXT>", "--damp <NUMBER>", "[default: 0.01]", "Q4_K_M   4.85 bits  good all-rounder"] {
+        for words in [
+            "Options of demo",
+            "--pre <TEXT>",
+            "--damp <NUMBER>",
+            "[default: 0.01]",
+            "Q4_K_M   4.85 bits  good all-rounder",
+        ] {
             assert!(help.contains(words), "{words} is missing in\n{help}");
         }
     }

@@ -100,7 +100,10 @@ mod tests {
         let line = "m gptq -q 4bit -o out -n name --calibration-data d.json --calibration-samples 64 --group-size 32 \
                     --checkpoint-dir c --resume r --threads 2 --memory-limit 2GiB --set act_order=true --set a-b=c=d";
         let args = typed(line).unwrap();
-        assert_eq!((args.model.as_str(), args.output_format.as_str(), args.quant_level.as_str()), ("m", "gptq", "4bit"));
+        assert_eq!(
+            (args.model.as_str(), args.output_format.as_str(), args.quant_level.as_str()),
+            ("m", "gptq", "4bit")
+        );
         assert_eq!(args.output_dir, PathBuf::from("out"));
         assert_eq!(args.output_name.as_deref(), Some("name"));
         assert_eq!(args.calibration_data, Some("d.json".into()));
