@@ -156,10 +156,12 @@ fn memory_obstacle(needs: &Needs) -> Result<(), Failure> {
     }
 }
 
-/// The folder itself, or the nearest one above it that exists.
+/// The folder itself, or the nearest one above it that exists. A dangling link and a file in the way count as existing:
+/// no folder can be created there.
 fn existing_ancestor(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    absolute.ancestors().find(|p| p.exists()).map_or(absolute.clone(), Path::to_path_buf)
+    let missing = |p: &Path| std::fs::symlink_metadata(p).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    absolute.ancestors().find(|p| !missing(p)).unwrap_or(&absolute).to_path_buf()
 }
 
 #[cfg(test)]
