@@ -80,12 +80,20 @@ fn guarded<T>(what: &str, body: impl FnOnce() -> Result<T, Error>) -> abi::PResu
     }
 }
 
+/// For calls that have no way to report: a panic ends here and the plugin goes on.
+fn unfailing(what: &str, body: impl FnOnce()) {
+    let _ = guard(what, || {
+        body();
+        Ok(())
+    });
+}
+
 impl abi::Host for HostAdapter<'_> {
     fn log(&self, level: u32, message: RStr<'_>) {
-        let _ = guarded("log", || Ok(self.0.log(level, message.as_str())));
+        unfailing("log", || self.0.log(level, message.as_str()));
     }
     fn progress(&self, done: u64, total: u64) {
-        let _ = guarded("progress", || Ok(self.0.progress(done, total)));
+        unfailing("progress", || self.0.progress(done, total));
     }
     fn cancelled(&self) -> bool {
         guard("cancelled", || Ok(self.0.cancelled())).unwrap_or(true)
@@ -103,7 +111,7 @@ impl abi::Host for HostAdapter<'_> {
         guarded("reserve", || self.0.reserve(bytes))
     }
     fn release(&self, token: u64) {
-        let _ = guarded("release", || Ok(self.0.release(token)));
+        unfailing("release", || self.0.release(token));
     }
     fn device(&self) -> RString {
         guard("device", || Ok(self.0.device())).unwrap_or_else(|_| "cpu".into()).into()
