@@ -1,0 +1,39 @@
+//! What the host talks to: description, sessions, recognition, readers.
+
+use crate::{arch, levels, session, session::GgufSession};
+use llmq_plugin_api::sdk::{Backend, Context, Error, Model, Session};
+use llmq_plugin_api::wire::{Container, Descriptor, DeviceKind, FormatDescriptor, Request};
+
+/// The GGUF backend. It has no state.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct GgufBackend;
+
+impl Backend for GgufBackend {
+    fn describe(&self) -> Descriptor {
+        Descriptor {
+            id: "gguf".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            summary: "GGUF files for llama.cpp, byte for byte as its own tools write them".into(),
+            license: env!("CARGO_PKG_LICENSE").into(),
+            formats: vec![FormatDescriptor {
+                id: "gguf".into(),
+                summary: "one file with weights, tokenizer and metadata, as llama.cpp and its descendants load it"
+                    .into(),
+                can_write: true,
+                can_read: false,
+                container: Container::File,
+                extension: "gguf".into(),
+                levels: levels::levels(),
+                options: session::option_specs(),
+                families: arch::families(),
+            }],
+            devices: vec![DeviceKind::Cpu],
+            // One unit keeps all threads busy; a second one fills the gap while the last chunks of the first run.
+            concurrent_units: 2,
+        }
+    }
+
+    fn open_session(&self, cx: &Context, model: &Model, request: &Request) -> Result<Box<dyn Session>, Error> {
+        Ok(Box::new(GgufSession::open(cx, model, request)?))
+    }
+}

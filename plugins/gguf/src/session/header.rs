@@ -1,0 +1,139 @@
+//! All metadata of an output file, in the order of the reference's files.
+
+use super::collect::Gathered;
+use super::options::Options;
+use crate::arch::{Architecture, write_keys};
+use crate::metadata::{GeneralInputs, Parameters, general, quantization_version};
+use crate::mixture::Recipe;
+use crate::value::{KeyValue, set};
+use crate::vocab::{Pre, PreReason, TokenizerFiles, VocabError, VocabInputs, VocabSource, build};
+use llmq_plugin_api::sdk::{Error, Kind, Model};
+
+/// The metadata and what there is to say about it.
+pub(super) struct Metadata {
+    pub key_values: Vec<KeyValue>,
+    pub warnings: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+const FILE_TYPE: &str = "general.file_type";
+
+/// Metadata in the converter's order. llama-quantize sets version and file type anew, which puts them last in its files.
+pub(super) fn metadata(
+    arch: &Architecture,
+    recipe: Recipe,
+    model: &Model,
+    tensors: &[Gathered],
+    options: &Options,
+) -> Result<Metadata, Error> {
+    let description = model.description();
+    let generation_config = model.optional_file("generation_config.json")?;
+    let readme = model.optional_file("README.md")?;
+    let general = general(&GeneralInputs {
+        architecture: arch.name,
+        folder: &description.name,
+        name: options.name.as_deref(),
+        config: &description.config,
+        generation_config: generation_config.as_deref(),
+        readme: readme.as_deref(),
+        parameters: Parameters::count(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.ne.as_slice()))),
+    });
+    let vocabulary = vocabulary(model, options)?;
+
+    let mut out = general.key_values;
+    out.extend(write_keys(arch, arch.keys, &description.hyperparameters));
+    let version = quantization_version();
+    if recipe.is_float() {
+        set(&mut out, FILE_TYPE, recipe.file_type());
+    }
+    out.extend(write_keys(arch, arch.late_keys, &description.hyperparameters));
+    if recipe.is_float() {
+        set(&mut out, &version.key, version.value.clone());
+    }
+    for pair in vocabulary.key_values {
+        set(&mut out, &pair.key, pair.value);
+    }
+    if !recipe.is_float() {
+        set(&mut out, &version.key, version.value);
+        set(&mut out, FILE_TYPE, recipe.file_type());
+    }
+    let mut warnings = general.warnings;
+    warnings.extend(vocabulary.warnings);
+    Ok(Metadata { key_values: out, warnings, notes: vocabulary.notes })
+}
+
+struct Vocabulary {
+    key_values: Vec<KeyValue>,
+    warnings: Vec<String>,
+    notes: Vec<String>,
+}
+
+fn vocabulary(model: &Model, options: &Options) -> Result<Vocabulary, Error> {
+    let description = model.description();
+    let read = |name: &str| model.optional_file(name);
+    let (tokenizer_json, tokenizer_model) = (read("tokenizer.json")?, read("tokenizer.model")?);
+    let (tokenizer_config, special_tokens_map) = (read("tokenizer_config.json")?, read("special_tokens_map.json")?);
+    let (added_tokens, vocab_json) = (read("added_tokens.json")?, read("vocab.json")?);
+    let (merges_txt, jinja) = (read("merges.txt")?, read("chat_template.jinja")?);
+    let chat_template_json = read("chat_template.json")?;
+    let mut additional = Vec::new();
+    for path in &description.files {
+        let inner = path.strip_prefix("additional_chat_templates/").and_then(|name| name.strip_suffix(".jinja"));
+        if let Some(name) = inner {
+            additional.push((name, model.file(path)?));
+        }
+    }
+    let inputs = VocabInputs {
+        files: TokenizerFiles {
+            tokenizer_json: tokenizer_json.as_deref(),
+            tokenizer_model: tokenizer_model.as_deref(),
+            tokenizer_config: tokenizer_config.as_deref(),
+            special_tokens_map: special_tokens_map.as_deref(),
+            added_tokens: added_tokens.as_deref(),
+            vocab_json: vocab_json.as_deref(),
+            merges_txt: merges_txt.as_deref(),
+            chat_template_jinja: jinja.as_deref(),
+            chat_template_json: chat_template_json.as_deref(),
+            additional_chat_templates: additional.iter().map(|(name, text)| (*name, text.as_slice())).collect(),
+        },
+        class: &description.architecture,
+        config: &description.config,
+        vocab_size: Some(u64::from(description.hyperparameters.vocab_size)),
+        pre: options.pre.as_deref(),
+        encode: &|text, special| model.encode_text(text, special).map_err(|error| error.to_string()),
+        decode: &|ids| model.decode_tokens(ids).map_err(|error| error.to_string()),
+    };
+    let vocab = build(&inputs).map_err(refused)?;
+    let notes = vec![source_note(vocab.source), pre_note(&vocab.pre)];
+    Ok(Vocabulary { key_values: vocab.key_values, warnings: vocab.warnings, notes })
+}
+
+fn refused(error: VocabError) -> Error {
+    let kind = match error {
+        VocabError::Json { .. }
+        | VocabError::Malformed { .. }
+        | VocabError::Protobuf { .. }
+        | VocabError::TooLarge { .. } => Kind::CorruptInput,
+        _ => Kind::UnsupportedModel,
+    };
+    Error::new(kind, error.to_string())
+}
+
+fn source_note(source: VocabSource) -> String {
+    let files = match source {
+        VocabSource::SentencePiece => "a SentencePiece vocabulary from tokenizer.model",
+        VocabSource::ByteFallback => "a SentencePiece-like vocabulary from tokenizer.json",
+        VocabSource::ByteLevel => "a byte-level vocabulary from tokenizer.json",
+    };
+    format!("the file gets {files}")
+}
+
+fn pre_note(pre: &Pre) -> String {
+    let how = match &pre.reason {
+        PreReason::NotUsed => "SentencePiece vocabularies have none".to_owned(),
+        PreReason::Override => "it was given by --pre".to_owned(),
+        PreReason::Hash { sha256 } => format!("the probe text's hash {} is known", &sha256[..sha256.len().min(12)]),
+        PreReason::Structure { steps } => format!("tokenizer.json has its steps: {}", steps.join(", ")),
+    };
+    format!("the pre-tokenizer is `{}`: {how}", pre.name)
+}

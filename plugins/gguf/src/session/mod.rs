@@ -1,0 +1,82 @@
+//! One quantization: from a model description to the exact file, then unit by unit.
+//!
+//! | where | what |
+//! |---|---|
+//! | `options` | the backend's own options |
+//! | `collect` | source tensors grouped into output tensors, with names and row orders |
+//! | `converter_dtype` | the encoding a tensor has before any level touches it |
+//! | `header` | all metadata, in the order of the reference's files |
+//! | `plan` | [`GgufSession::open`]: encodings, order, places, needs, warnings |
+//! | `rows` | rows of an output tensor, gathered from its sources |
+//! | `quantize` | the work on one unit |
+
+mod collect;
+mod converter_dtype;
+mod header;
+mod options;
+mod plan;
+mod quantize;
+mod rows;
+
+pub use options::specs as option_specs;
+
+use crate::arch::RowOrder;
+use llmq_ggml_blocks::BlockType;
+use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Session, Unit};
+use llmq_plugin_api::wire::{Plan, UnitReport};
+
+/// A planned job.
+pub struct GgufSession {
+    plan: Plan,
+    /// The only literal.
+    header: Vec<u8>,
+    /// One per slot of the plan.
+    work: Vec<SlotWork>,
+}
+
+/// What has to be done for one slot.
+enum SlotWork {
+    /// Bytes that followed from config.json.
+    Derived(Vec<u8>),
+    /// Rows of source tensors.
+    Encode(Encoding),
+}
+
+/// How rows of source tensors become rows of a slot.
+struct Encoding {
+    /// Source tensors whose rows follow each other (experts), or the only one.
+    parts: Vec<usize>,
+    /// Rows of each part; the elements of a vector whose order changes count as rows.
+    rows_per_part: usize,
+    /// Weights of a row.
+    columns: usize,
+    /// Order of the rows within a part.
+    order: RowOrder,
+    /// The format that values pass through first, as in a conversion with an intermediate file.
+    intermediate: Option<BlockType>,
+    /// The slot's encoding.
+    target: BlockType,
+}
+
+impl Session for GgufSession {
+    fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn literal(&self, index: usize, out: &mut [u8]) -> Result<(), Error> {
+        if index != 0 || out.len() != self.header.len() {
+            let message = format!(
+                "literal {index} of {} bytes was asked for; the plan has one of {}",
+                out.len(),
+                self.header.len()
+            );
+            return Err(Error::new(Kind::Other, message));
+        }
+        out.copy_from_slice(&self.header);
+        Ok(())
+    }
+
+    fn quantize(&self, cx: &Context, unit: &Unit, out: &Output) -> Result<UnitReport, Error> {
+        quantize::quantize(self, cx, unit, out)
+    }
+}

@@ -1,0 +1,263 @@
+//! The plan: every tensor's encoding and place, the header, what units need, and what there is to say.
+
+use super::collect::{Gathered, Origin, collect};
+use super::converter_dtype::converter_dtype;
+use super::header::metadata;
+use super::options::Options;
+use super::quantize::scratch_bytes;
+use super::{Encoding, GgufSession, SlotWork};
+use crate::arch::{self, RowOrder};
+use crate::container::{TensorInfo, encode};
+use crate::levels::{offered, uses_importance};
+use crate::mixture::{Assignment, Candidate, ModelShape, Recipe, assign};
+use llmq_ggml_blocks::BlockType;
+use llmq_plugin_api::sdk::{Context, Error, Kind, Model};
+use llmq_plugin_api::wire::{
+    LiteralSpan, ModelDescription, OutputFile, Plan, Request, Slot, StatisticsNeed, TensorDescription, UnitNeed,
+};
+use std::collections::{BTreeMap, HashSet};
+
+const SUM_SQUARES: &str = "sum_squares";
+
+impl GgufSession {
+    /// Plans a job.
+    ///
+    /// Tensors of quantized files are sorted by block and name, as llama-quantize sorts them; those of unquantized files
+    /// keep the converter's order: derived tensors, then the others by Hugging Face name.
+    pub(crate) fn open(_cx: &Context, model: &Model, request: &Request) -> Result<GgufSession, Error> {
+        let description = model.description();
+        let options = Options::read(request)?;
+        let recipe = offered(&request.level).ok_or_else(|| unknown_level(&request.level))?;
+        let arch = arch::by_family(&description.family).ok_or_else(|| unknown_family(description))?;
+        let collection = collect(arch, description)?;
+        let mut tensors = collection.tensors;
+        let metadata = metadata(arch, recipe, model, &tensors, &options)?;
+        if !recipe.is_float() {
+            tensors.sort_by(|a, b| (block(&a.name), &a.name).cmp(&(block(&b.name), &b.name)));
+        }
+
+        let offers = importance_offers(request);
+        let precision = precision(recipe, description, &options);
+        let candidates = candidates(&tensors, description, request, precision)?;
+        let shape = ModelShape {
+            arch: arch.name.to_owned(),
+            layers: description.hyperparameters.layers,
+            heads: description.hyperparameters.attention.heads,
+            kv_heads: description.hyperparameters.attention.kv_heads,
+            experts: description.hyperparameters.experts.as_ref().map_or(0, |experts| experts.count),
+            has_importance: !offers.is_empty(),
+        };
+        let unfit = |error: crate::mixture::MixtureError| Error::new(Kind::UnsupportedModel, error.to_string());
+        let assigned = assign(recipe, &shape, &candidates).map_err(unfit)?;
+
+        let infos = tensors.iter().zip(&assigned).map(|(tensor, assignment)| TensorInfo {
+            name: tensor.name.clone(),
+            ne: tensor.ne.clone(),
+            encoding: assignment.encoding,
+        });
+        let file = encode(&metadata.key_values, infos.collect())
+            .map_err(|error| Error::new(Kind::UnsupportedModel, error.to_string()))?;
+
+        let mut plan = Plan {
+            files: vec![OutputFile { name: format!("{}.gguf", request.stem), bytes: file.file_bytes }],
+            literals: vec![LiteralSpan { file: 0, offset: 0, bytes: file.header.len() as u64 }],
+            dropped: collection.dropped,
+            warnings: metadata.warnings,
+            notes: metadata.notes,
+            ..Plan::default()
+        };
+        let mut work = Vec::with_capacity(tensors.len());
+        for ((tensor, assignment), (candidate, stored)) in
+            tensors.into_iter().zip(&assigned).zip(candidates.iter().zip(&file.tensors))
+        {
+            plan.slots.push(Slot {
+                name: tensor.name.clone(),
+                unit: tensor.unit,
+                sources: sources(&tensor.origin),
+                encoding: assignment.encoding.name().to_owned(),
+                shape: stored.info.row_major(),
+                file: 0,
+                offset: stored.offset,
+                bytes: stored.bytes,
+                note: note(&tensor, assignment),
+            });
+            work.push(slot_work(tensor, assignment.encoding, candidate, description, recipe));
+        }
+        plan.units = unit_needs(&plan.slots, &work, &offers);
+        plan.warnings.extend(warnings(description, &assigned, &options, recipe));
+        Ok(GgufSession { plan, header: file.header, work })
+    }
+}
+
+/// Non-block tensors come first; then blocks by number.
+fn block(name: &str) -> i64 {
+    let number = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next()?.parse().ok());
+    number.unwrap_or(-1)
+}
+
+/// What matrices that no level may touch are stored as, and what a two-step conversion passes all matrices through:
+/// the source's own precision, or the intermediate one that the user asks for.
+fn precision(recipe: Recipe, model: &ModelDescription, options: &Options) -> BlockType {
+    if recipe.is_float() {
+        return recipe.base();
+    }
+    match model.dtype.as_str() {
+        "BF16" => BlockType::BF16,
+        "F16" => BlockType::F16,
+        _ => options.intermediate.unwrap_or(BlockType::F32),
+    }
+}
+
+fn importance_offers(request: &Request) -> HashSet<u32> {
+    let has = |kinds: &[String]| kinds.iter().any(|kind| kind == SUM_SQUARES);
+    request.statistics.iter().filter(|offer| has(&offer.kinds)).map(|offer| offer.tensor).collect()
+}
+
+fn candidates(
+    tensors: &[Gathered],
+    model: &ModelDescription,
+    request: &Request,
+    precision: BlockType,
+) -> Result<Vec<Candidate>, Error> {
+    let mut fixed = fixed_encodings(request)?;
+    let candidates = tensors
+        .iter()
+        .map(|tensor| {
+            let mut choice = fixed.remove(&tensor.name);
+            for part in sources(&tensor.origin) {
+                choice = fixed.remove(&model.tensors[part as usize].name).or(choice);
+            }
+            let unquantized = converter_dtype(&tensor.name, &tensor.ne, precision);
+            Candidate { name: tensor.name.clone(), ne: tensor.ne.clone(), unquantized, fixed: choice }
+        })
+        .collect();
+    match fixed.into_keys().next() {
+        None => Ok(candidates),
+        Some(name) => {
+            let message = format!("an encoding is fixed for the tensor `{name}`, which the output does not have");
+            Err(Error::new(Kind::InvalidRequest, message).subject(name))
+        }
+    }
+}
+
+fn fixed_encodings(request: &Request) -> Result<BTreeMap<String, BlockType>, Error> {
+    let one = |(name, value): (&String, &serde_json::Value)| {
+        let encoding = value.as_str().and_then(BlockType::from_name).filter(|encoding| encoding.can_quantize());
+        let encoding = encoding.ok_or_else(|| {
+            let message = format!("the tensor `{name}` cannot be encoded as {value}");
+            let known: Vec<&str> = BlockType::ALL.iter().filter(|ty| ty.can_quantize()).map(|ty| ty.name()).collect();
+            Error::new(Kind::InvalidRequest, message).subject(name).hint(format!("choose from {}", known.join(", ")))
+        })?;
+        Ok((name.clone(), encoding))
+    };
+    request.encodings.iter().map(one).collect()
+}
+
+fn sources(origin: &Origin) -> Vec<u32> {
+    match origin {
+        Origin::Derived(_) => Vec::new(),
+        Origin::Sources { parts, .. } => parts.iter().map(|part| *part as u32).collect(),
+    }
+}
+
+fn note(tensor: &Gathered, assignment: &Assignment) -> String {
+    assignment.misfit.map_or_else(String::new, |wanted| {
+        let columns = tensor.ne.first().copied().unwrap_or(1);
+        format!(
+            "{} instead of {}: rows of {columns} are not whole blocks of {}",
+            assignment.encoding.name(),
+            wanted.name(),
+            wanted.block_len()
+        )
+    })
+}
+
+fn slot_work(
+    tensor: Gathered,
+    target: BlockType,
+    candidate: &Candidate,
+    model: &ModelDescription,
+    recipe: Recipe,
+) -> SlotWork {
+    let (parts, order) = match tensor.origin {
+        Origin::Derived(values) => {
+            return SlotWork::Derived(values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        }
+        Origin::Sources { parts, order } => (parts, order),
+    };
+    let first: &TensorDescription = &model.tensors[parts[0]];
+    // A vector whose elements change places is treated as rows of one.
+    let vector = first.shape.len() == 1 && order != RowOrder::AsStored;
+    let (rows_per_part, columns) = if vector { (first.columns(), 1) } else { (first.rows(), first.columns()) };
+    let two_steps = !recipe.is_float() && first.dtype == "F32" && candidate.unquantized != BlockType::F32;
+    SlotWork::Encode(Encoding {
+        parts,
+        rows_per_part: rows_per_part as usize,
+        columns: columns as usize,
+        order,
+        intermediate: two_steps.then_some(candidate.unquantized),
+        target,
+    })
+}
+
+fn unit_needs(slots: &[Slot], work: &[SlotWork], offers: &HashSet<u32>) -> Vec<UnitNeed> {
+    let mut needs: BTreeMap<u32, UnitNeed> = BTreeMap::new();
+    for (slot, work) in slots.iter().zip(work) {
+        let need = needs.entry(slot.unit).or_insert_with(|| UnitNeed {
+            unit: slot.unit,
+            scratch_bytes_per_thread: 0,
+            scratch_bytes: 0,
+            device_bytes: 0,
+            statistics: Vec::new(),
+            stages: Vec::new(),
+        });
+        let SlotWork::Encode(encoding) = work else { continue };
+        need.scratch_bytes_per_thread = need.scratch_bytes_per_thread.max(scratch_bytes(encoding));
+        if uses_importance(encoding.target) {
+            let offered = slot.sources.iter().filter(|source| offers.contains(source));
+            need.statistics
+                .extend(offered.map(|tensor| StatisticsNeed { tensor: *tensor, kinds: vec![SUM_SQUARES.into()] }));
+        }
+    }
+    needs.into_values().collect()
+}
+
+fn warnings(model: &ModelDescription, assigned: &[Assignment], options: &Options, recipe: Recipe) -> Vec<String> {
+    let mut out = Vec::new();
+    let misfits = assigned.iter().filter(|assignment| assignment.misfit.is_some()).count();
+    if misfits > 0 {
+        out.push(format!(
+            "{misfits} of {} tensors have rows that are not whole blocks and get a substitute encoding; the plan says which",
+            assigned.len()
+        ));
+    }
+    let numbers = &model.hyperparameters;
+    if let Some(window) = numbers.attention.sliding_window.filter(|window| *window < numbers.context_length) {
+        out.push(format!(
+            "the model attends to the last {window} tokens only; llama.cpp lets it attend to all, so results differ beyond {window} tokens"
+        ));
+    }
+    let scaling = numbers.rope.as_ref().and_then(|rope| rope.scaling.as_ref()).map(|scaling| scaling.kind.as_str());
+    if let Some(kind) = scaling.filter(|kind| !["linear", "yarn", "longrope", "su", "llama3", "default"].contains(kind))
+    {
+        out.push(format!("llama.cpp has no `{kind}` context extension; the file holds the unextended model"));
+    }
+    if options.intermediate.is_some() && (recipe.is_float() || model.dtype != "F32") {
+        out.push("--intermediate has no effect: it is for quantized levels of F32 models".to_owned());
+    }
+    out
+}
+
+fn unknown_level(level: &str) -> Error {
+    Error::new(Kind::InvalidRequest, format!("the level `{level}` is not one of GGUF's")).subject(level)
+}
+
+fn unknown_family(model: &ModelDescription) -> Error {
+    let message = format!(
+        "{} (family `{}`) is not among the families that can be written as GGUF: {}",
+        model.architecture,
+        model.family,
+        arch::families().join(", ")
+    );
+    Error::new(Kind::UnsupportedModel, message).subject(&model.architecture)
+}
