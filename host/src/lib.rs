@@ -1,6 +1,7 @@
 //! The host as a library, so that the binary and the tests call the same code.
 
 pub mod cancel;
+pub mod check;
 pub mod child;
 pub mod cli;
 pub mod disk;

@@ -1,14 +1,14 @@
 //! What the program does when it is its own child: hidden commands that run untrusted plugin code away from the job.
 //!
 //! `llm-quantize __probe-plugin FILE` loads a plugin and prints what it says of itself;
-//! `llm-quantize __check-plugin FILE` runs the conformance kit on it. Both print one JSON document on the last line of
-//! stdout. The parent's side is [`run`].
+//! `llm-quantize __check-plugin FILE` runs the conformance kit on it. Both print JSON documents,
+//! one per line, on stdout. The parent's side is [`run`].
 
 mod process;
 
 pub use process::{Ending, Outcome, run};
 
-use crate::plugins;
+use crate::{check, plugins};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ pub fn answer(args: &[OsString]) -> Option<i32> {
     let [_, verb, file] = args else { return None };
     match verb.to_str()? {
         plugins::PROBE_VERB => Some(plugins::probe_main(Path::new(file))),
+        check::CHECK_VERB => Some(check::check_main(Path::new(file))),
         _ => None,
     }
 }

@@ -33,13 +33,13 @@ impl std::fmt::Display for Ending {
     }
 }
 
-/// A child's end and the last lines of what it said.
+/// A child's end and what it said.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// How it ended.
     pub ending: Ending,
-    /// The last line of stdout that looks like a JSON object; plugin code may have printed before it.
-    pub document: Option<String>,
+    /// The lines of stdout that look like JSON objects; plugin code may have printed anything between them.
+    pub documents: Vec<String>,
     /// The last line of stderr, for messages; possibly empty.
     pub last_words: String,
 }
@@ -68,7 +68,7 @@ pub fn run(executable: &Path, verb: &str, file: &Path, limit: Duration) -> std::
     let (out, err) = (text(out), text(err));
     Ok(Outcome {
         ending,
-        document: out.lines().rev().find(|line| line.starts_with('{')).map(str::to_owned),
+        documents: out.lines().filter(|line| line.starts_with('{')).map(str::to_owned).collect(),
         last_words: err.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned(),
     })
 }
@@ -128,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn the_document_is_the_last_object_on_stdout() {
+    fn documents_are_the_objects_on_stdout() {
         let outcome = shell("echo noise; echo '{\"a\":1}'; echo tail; echo oops >&2", Duration::from_secs(20));
         assert_eq!(outcome.ending, Ending::Code(0));
-        assert_eq!(outcome.document.as_deref(), Some("{\"a\":1}"));
+        assert_eq!(outcome.documents, ["{\"a\":1}"]);
         assert_eq!(outcome.last_words, "oops");
     }
 
@@ -153,6 +153,6 @@ mod tests {
     fn much_output_neither_blocks_nor_grows_without_bound() {
         let outcome = shell("head -c 40000000 /dev/zero; echo", Duration::from_secs(60));
         assert_eq!(outcome.ending, Ending::Code(0));
-        assert!(outcome.document.is_none());
+        assert!(outcome.documents.is_empty());
     }
 }

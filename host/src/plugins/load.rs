@@ -115,7 +115,7 @@ fn refusal(entry: &Entry, what: &str) -> Failure {
 ///
 /// The file is opened once before the plugin interface does, with all symbols resolved at once: the interface's own
 /// loader binds lazily, and a missing symbol would then end the process in the middle of a job (measured).
-pub(super) fn open_here(file: &Path) -> Result<Loaded, LoadError> {
+pub(crate) fn open_here(file: &Path) -> Result<Loaded, LoadError> {
     // A name without a slash would be looked for in the system's library folders.
     let file = &file.canonicalize().map_err(|error| LoadError::Open(error.to_string()))?;
     #[cfg(unix)]

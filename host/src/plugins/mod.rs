@@ -30,6 +30,7 @@ pub use discover::{discover, discover_with};
 pub use file_name::{file_name_of, id_of_file_name};
 pub use image::{ImageFault, read_manifest};
 pub use load::Loader;
+pub(crate) use load::open_here;
 pub use nearest::nearest;
 pub use probe::{PROBE_VERB, Probed, probe, probe_main};
 pub use search::{Folder, Search, Searched, Tier};

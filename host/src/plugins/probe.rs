@@ -50,7 +50,7 @@ pub enum Probed {
 /// Loads `file` in a child process, a run of `executable`, and says what happened.
 pub fn probe(executable: &Path, file: &Path, limit: Duration) -> std::io::Result<Probed> {
     let outcome = child::run(executable, PROBE_VERB, file, limit)?;
-    let spoken = outcome.document.and_then(|text| wire::decode::<Probed>("probe", &text).ok());
+    let spoken = outcome.documents.iter().rev().find_map(|text| wire::decode::<Probed>("probe", text).ok());
     Ok(match (outcome.ending, spoken) {
         (Ending::Code(0), Some(probed)) => probed,
         (ending @ Ending::TimedOut(_), _) => Probed::Hung { message: ending.to_string() },
