@@ -74,6 +74,10 @@ fn quantization(
             Ok(_) => internal().into(),
             Err(error) => match (error.kind(), scan.typed_format()) {
                 (clap::error::ErrorKind::UnknownArgument, Some(word)) => unknown_format(word).into(),
+                (clap::error::ErrorKind::DisplayHelp, Some(word)) => {
+                    screen.warning(&format!("levels and options are missing below: {}", unknown_format(word)));
+                    error.into()
+                }
                 _ => error.into(),
             },
         });

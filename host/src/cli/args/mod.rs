@@ -19,8 +19,8 @@ Examples:
 
 Results go to stdout, everything else to stderr.
 With --format json, stdout holds exactly one JSON object: the result or the error.
-Exit codes: 0 success, 1 general error, 2 invalid arguments, 3 model not found, 4 authentication required,
-            5 out of memory, 6 validation failed, 7 checkpoint error, 130 interrupted";
+Exit codes: 0 success, 1 general error, 2 invalid arguments, 3 model not found,
+  4 authentication required, 5 out of memory, 6 validation failed, 7 checkpoint error, 130 interrupted";
 
 /// Quantize Hugging Face models to any format, through backends that anyone can write.
 #[derive(Debug, Parser)]
@@ -37,11 +37,25 @@ pub struct Typed {
 /// Options of every command, accepted in front of and behind its name.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Output format of results and errors
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "human", help_heading = "Global options")]
+    /// Form of results and errors: human or json
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "human",
+        hide_possible_values = true,
+        help_heading = "Global options"
+    )]
     pub format: ResultFormat,
-    /// How much is told on stderr
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "normal", help_heading = "Global options")]
+    /// How much is told on stderr: quiet (errors only), normal, verbose or debug
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        default_value = "normal",
+        hide_possible_values = true,
+        help_heading = "Global options"
+    )]
     pub verbosity: Verbosity,
     /// Look for plugins here first (repeatable)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]

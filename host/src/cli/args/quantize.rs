@@ -32,7 +32,7 @@ pub struct QuantizeArgs {
     /// Output name, with or without the format's ending [default: MODEL-LEVEL]
     #[arg(short = 'n', long, value_name = "NAME")]
     pub output_name: Option<String>,
-    /// Replace an output that exists already
+    /// Replace an output folder that exists already (a single file is always replaced, once the new one is valid)
     #[arg(long)]
     pub overwrite: bool,
     /// Show the exact plan (every tensor's type, sizes, memory) and stop
