@@ -7,14 +7,14 @@ use crate::plugins::discover;
 use crate::report;
 use std::sync::Arc;
 
-/// Runs a command. Its result is on stdout when this returns.
-pub fn dispatch(meant: Meant, screen: &Arc<Screen>) -> Result<(), Failure> {
+/// Runs a command. Its result is on stdout when this returns, with the exit code that goes with it.
+pub fn dispatch(meant: Meant, screen: &Arc<Screen>) -> Result<u8, Failure> {
     logging::start(screen);
     match meant {
-        Meant::Quantize(quantization) => run_job::run(*quantization, screen),
+        Meant::Quantize(quantization) => run_job::run(*quantization, screen).map(|()| 0),
         Meant::Info { model, tensors, search } => {
             let inspection = inspect(&model, &discover(&search), tensors)?;
-            screen.result(&inspection, || report::info(&inspection))
+            screen.result(&inspection, || report::info(&inspection)).map(|()| 0)
         }
         Meant::Plugins { command, search } => plugins::run(command, &search, screen),
     }
@@ -23,12 +23,15 @@ pub fn dispatch(meant: Meant, screen: &Arc<Screen>) -> Result<(), Failure> {
 /// The exit code, after help text or the failure were shown. In JSON mode the failure's object is the one document on
 /// stdout, so that a script finds either the result or the error in the same place; the sentence goes to stderr in
 /// both modes.
-pub fn conclude(outcome: Result<(), Unparsed>, screen: &Screen) -> u8 {
+pub fn conclude(outcome: Result<u8, Unparsed>, screen: &Screen) -> u8 {
     let outcome = outcome.or_else(|unparsed| match unparsed {
-        Unparsed::Help(text) => screen.text(&text),
+        Unparsed::Help(text) => screen.text(&text).map(|()| 0),
         Unparsed::Failure(failure) => Err(failure),
     });
-    let Err(failure) = outcome else { return 0 };
+    let failure = match outcome {
+        Ok(code) => return code,
+        Err(failure) => failure,
+    };
     if screen.json() {
         // Nothing is left to tell it to if stdout is unusable as well.
         let _ = screen.result(&failure.object(), String::new);

@@ -3,6 +3,7 @@
 use super::Screen;
 use super::args::Verbosity;
 use crate::event::{Event, Observer};
+use crate::memory;
 use crate::report::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// Without a terminal, a progress line comes at most this often (and always for the last unit).
 const PLAIN_INTERVAL: Duration = Duration::from_secs(3);
+
+/// On a terminal, the bar moves at most this often.
+const BAR_INTERVAL: Duration = Duration::from_millis(100);
 
 /// An observer with a screen.
 pub struct Narrator {
@@ -48,13 +52,18 @@ impl Narrator {
     }
 
     fn tell(&self, work: &mut Work, always: bool) {
-        let elapsed = work.started.elapsed();
-        if let Some(bar) = &work.bar {
-            bar.set_position(work.progress.percent());
-            bar.set_message(work.progress.tail(elapsed));
-        } else if always || work.told.is_none_or(|told| told.elapsed() >= PLAIN_INTERVAL) {
-            work.told = Some(Instant::now());
-            self.screen.step(&work.progress.line(elapsed));
+        let interval = if work.bar.is_some() { BAR_INTERVAL } else { PLAIN_INTERVAL };
+        if !always && work.told.is_some_and(|told| told.elapsed() < interval) {
+            return;
+        }
+        work.told = Some(Instant::now());
+        let (elapsed, memory) = (work.started.elapsed(), memory::usage().anonymous);
+        match &work.bar {
+            Some(bar) => {
+                bar.set_message(work.progress.tail(elapsed, memory));
+                bar.set_position(work.progress.percent());
+            }
+            None => self.screen.step(&work.progress.line(elapsed, memory)),
         }
     }
 
@@ -62,7 +71,8 @@ impl Narrator {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.screen.show(None);
         if let Some((work, bar)) = work.and_then(|mut work| work.bar.take().map(|bar| (work, bar))) {
-            bar.set_message(work.progress.tail(work.started.elapsed()));
+            bar.set_message(work.progress.tail(work.started.elapsed(), memory::usage().anonymous));
+            bar.set_position(work.progress.percent());
             bar.abandon();
         }
     }

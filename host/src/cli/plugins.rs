@@ -1,16 +1,23 @@
-//! `plugins list | info | doctor`: the catalogue in the form that was asked for.
+//! `plugins list | info | check | doctor`: catalogue and conformance kit, in the form that was asked for.
 
 use super::Screen;
 use super::args::plugins::PluginsCommand;
+use crate::check::check_file;
+use crate::child;
 use crate::failure::{Class, Failure};
 use crate::plugins::{Catalogue, Entry, Loader, Probed, Search, Status, discover, discover_with};
 use crate::report;
 use crate::report::{Diagnosis, PluginPortrait};
 use std::path::Path;
+use std::time::Duration;
 
-/// Runs one of the commands.
-pub fn run(command: PluginsCommand, search: &Search, screen: &Screen) -> Result<(), Failure> {
+/// How long the conformance kit may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Runs one of the commands. A plugin that breaks a promise makes `check` end with the code of a failed validation.
+pub fn run(command: PluginsCommand, search: &Search, screen: &Screen) -> Result<u8, Failure> {
     match command {
+        PluginsCommand::Check { file } => return check(&file, search, screen),
         PluginsCommand::List => {
             let catalogue = discover(search);
             screen.result(&report::plugin_rows(&catalogue), || report::plugin_list(&catalogue))
@@ -30,6 +37,20 @@ pub fn run(command: PluginsCommand, search: &Search, screen: &Screen) -> Result<
             screen.result(&object, || report::doctor(searched, &diagnoses))
         }
     }
+    .map(|()| 0)
+}
+
+fn check(file: &Path, search: &Search, screen: &Screen) -> Result<u8, Failure> {
+    let catalogue = beside(file, search)?;
+    if let Some(Entry { status: Status::Untrusted(reason), .. }) = catalogue.entries.first() {
+        let message = format!("{} is not run, because it cannot be trusted: {reason}", file.display());
+        return Err(Failure::new(Class::InvalidArguments, message)
+            .suggest("Correct owner and permissions, or insist with --allow-insecure-plugins"));
+    }
+    let executable = child::executable().map_err(|why| Failure::new(Class::General, why))?;
+    let report = check_file(file, &executable, PATIENCE)?;
+    screen.result(&report::check_object(&report), || report::check(&report))?;
+    Ok(if report.passed() { 0 } else { Class::ValidationFailed.exit_code() })
 }
 
 fn portrait(catalogue: &Catalogue, id: &str) -> Result<PluginPortrait, Failure> {

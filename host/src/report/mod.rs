@@ -1,5 +1,6 @@
 //! Everything that reaches a person's eyes: figures, tables, progress, results. No file is read here.
 
+mod check;
 mod info;
 mod job;
 pub mod number;
@@ -8,6 +9,7 @@ mod plugins;
 mod progress;
 mod table;
 
+pub use check::{check, check_object};
 pub use info::info;
 pub use job::job;
 pub use plan::plan;

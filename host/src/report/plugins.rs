@@ -1,7 +1,7 @@
 //! Plugins in words and as objects: the list, one plugin's portrait, and why some are not used.
 
 use super::{Align, Table};
-use crate::plugins::{Catalogue, Entry, Folder, Probed, Searched, Tier};
+use crate::plugins::{Catalogue, Entry, Folder, Probed, Searched, Status, Tier};
 use llmq_plugin_api::wire::{Descriptor, FormatDescriptor, OptionKind};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -138,7 +138,9 @@ fn kind(kind: &OptionKind) -> String {
 
 /// `plugins doctor` as an object.
 pub fn doctor_object(searched: &[Searched], diagnoses: &[Diagnosis]) -> Value {
-    json!({ "healthy": diagnoses.iter().all(|d| d.healthy), "plugins": diagnoses, "searched": searched })
+    // A plugin that another one hides, or that the user switched off, is as it should be.
+    let fine = |d: &Diagnosis| d.healthy || matches!(d.entry.status, Status::Shadowed { .. } | Status::Disabled(_));
+    json!({ "healthy": diagnoses.iter().all(fine), "plugins": diagnoses, "searched": searched })
 }
 
 /// `plugins doctor` in words.
@@ -190,7 +192,6 @@ fn folders(searched: &[Searched]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugins::Status;
 
     fn catalogue() -> Catalogue {
         let entry = |name: &str, status| Entry {

@@ -31,24 +31,26 @@ impl Progress {
         self.units >= self.units_total
     }
 
-    /// Time left at the pace so far.
+    /// Time left at the pace so far; unknown in the first second, when the pace is anything.
     pub fn time_left(&self, elapsed: Duration) -> Option<Duration> {
-        number::time_left(elapsed, self.weights, self.weights_total)
+        match elapsed < Duration::from_secs(1) || self.finished() {
+            true => None,
+            false => number::time_left(elapsed, self.weights, self.weights_total),
+        }
     }
 
-    /// One line for a log: `Quantizing  37%  12/34 units  [0:45 elapsed, 1:12 left]`.
-    pub fn line(&self, elapsed: Duration) -> String {
-        format!("Quantizing {:>3}% {}", self.percent(), self.tail(elapsed))
+    /// One line for a log: `Quantizing  37% 12/34 units [0:45 elapsed, 1:12 left, 9.4 MB memory]`.
+    pub fn line(&self, elapsed: Duration, memory: u64) -> String {
+        format!("Quantizing {:>3}% {}", self.percent(), self.tail(elapsed, memory))
     }
 
-    /// What stands behind the percentage, in a log and behind the bar.
-    pub fn tail(&self, elapsed: Duration) -> String {
-        let elapsed_text = number::clock(elapsed);
-        let times = match self.time_left(elapsed) {
-            Some(left) if !self.finished() => format!("{elapsed_text} elapsed, {} left", number::clock(left)),
-            _ => format!("{elapsed_text} elapsed"),
-        };
-        format!("{}/{} units [{times}]", self.units, self.units_total)
+    /// What stands behind the percentage, in a log and behind the bar. `memory` is the process's own, in bytes; 0 if
+    /// the system does not tell.
+    pub fn tail(&self, elapsed: Duration, memory: u64) -> String {
+        let left = self.time_left(elapsed).map(|left| format!(", {} left", number::clock(left)));
+        let memory = (memory > 0).then(|| format!(", {} memory", number::bytes(memory)));
+        let (left, memory) = (left.unwrap_or_default(), memory.unwrap_or_default());
+        format!("{}/{} units [{} elapsed{left}{memory}]", self.units, self.units_total, number::clock(elapsed))
     }
 }
 
@@ -57,15 +59,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_carry_percent_units_and_times() {
+    fn lines_carry_percent_units_times_and_memory() {
         let mut progress = Progress { units: 12, units_total: 34, weights: 0, weights_total: 1000 };
         let seconds = Duration::from_secs;
-        assert_eq!(progress.line(seconds(0)), "Quantizing   0% 12/34 units [0:00 elapsed]");
+        assert_eq!(progress.line(seconds(0), 0), "Quantizing   0% 12/34 units [0:00 elapsed]");
         progress.weights = 250;
-        assert_eq!(progress.line(seconds(30)), "Quantizing  25% 12/34 units [0:30 elapsed, 1:30 left]");
+        assert_eq!(progress.line(Duration::from_millis(900), 0), "Quantizing  25% 12/34 units [0:00 elapsed]");
+        let line = progress.line(seconds(30), 9_400_000);
+        assert_eq!(line, "Quantizing  25% 12/34 units [0:30 elapsed, 1:30 left, 9.4 MB memory]");
         progress.weights = 1000;
-        assert_eq!(progress.line(seconds(120)), "Quantizing  99% 12/34 units [2:00 elapsed]");
+        assert_eq!(progress.line(seconds(120), 0), "Quantizing  99% 12/34 units [2:00 elapsed]");
         progress.units = 34;
-        assert_eq!(progress.line(seconds(923)), "Quantizing 100% 34/34 units [15:23 elapsed]");
+        assert_eq!(progress.line(seconds(923), 0), "Quantizing 100% 34/34 units [15:23 elapsed]");
     }
 }

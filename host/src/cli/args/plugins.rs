@@ -13,6 +13,11 @@ pub enum PluginsCommand {
         /// Plugin id, as `plugins list` shows it
         id: String,
     },
+    /// Run the conformance kit on a plugin file: what an author runs before publishing
+    Check {
+        /// The plugin file, for example target/release/libllmq_gguf.so
+        file: PathBuf,
+    },
     /// Find out why a plugin is not used: search folders, permissions, interface versions
     Doctor {
         /// Look at this file only
