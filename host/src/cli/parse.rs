@@ -78,7 +78,7 @@ fn quantization(
                     screen.warning(&format!("levels and options are missing below: {}", unknown_format(word)));
                     error.into()
                 }
-                _ => error.into(),
+                _ => explained(error, scan),
             },
         });
     };
@@ -93,14 +93,7 @@ fn quantization(
         return Err(Failure::new(Class::General, message).suggest("Reinstall or update the plugin").into());
     };
     let root = root.mut_subcommand("quantize", |quantize| backend_options::join(quantize, &format));
-    let matches = root.try_get_matches_from(words).map_err(|error| match error.kind() {
-        clap::error::ErrorKind::MissingRequiredArgument if scan.flags.iter().any(|flag| flag == "resume") => {
-            let mut failure = super::usage::usage(&error);
-            failure.suggestion.push_str(". --resume takes the word behind it for its PATH: write --resume last");
-            Unparsed::Failure(failure)
-        }
-        _ => error.into(),
-    })?;
+    let matches = root.try_get_matches_from(words).map_err(|error| explained(error, scan))?;
     let options = matches.subcommand().map(|(_, matches)| backend_options::typed(&format, matches)).unwrap_or_default();
     let Command::Quantize(args) = Typed::from_arg_matches(&matches)?.command else { return Err(internal().into()) };
     let quantization = Quantization::meant(*args, options, Backend { loaded, format })?;
@@ -108,6 +101,18 @@ fn quantization(
         screen.warning(warning);
     }
     Ok(Meant::Quantize(Box::new(quantization)))
+}
+
+/// clap's error, with a word on the one option whose place matters.
+fn explained(error: clap::Error, scan: &format_word::Scan) -> Unparsed {
+    let resumed = scan.flags.iter().any(|flag| flag == "resume");
+    match Unparsed::from(error) {
+        Unparsed::Failure(mut failure) if resumed && failure.message.contains("required arguments") => {
+            failure.suggestion.push_str(". --resume takes the word behind it for its PATH: write --resume last");
+            Unparsed::Failure(failure)
+        }
+        unparsed => unparsed,
+    }
 }
 
 fn how_to_list(mut failure: Failure) -> Failure {

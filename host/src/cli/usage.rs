@@ -50,7 +50,7 @@ fn absent_command(error: &clap::Error) -> Option<Failure> {
 }
 
 /// clap's text taken apart: the first paragraph is the message, its tips and usage line are the suggestion.
-pub(super) fn usage(error: &clap::Error) -> Failure {
+fn usage(error: &clap::Error) -> Failure {
     let text = error.to_string();
     let mut message = Vec::new();
     let mut suggestion = Vec::new();
