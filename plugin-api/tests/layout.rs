@@ -4,6 +4,8 @@
 //! and root fields keep 1.x compatible, everything else breaks every plugin in the world (see `abi`'s module docs).
 //! After a wanted change: `UPDATE_GOLDEN=1 cargo test -p llmq-plugin-api --test layout`, and commit the difference.
 
+#![cfg(target_pointer_width = "64")] // the golden sizes are those of 64-bit systems
+
 use abi_stable::StableAbi;
 use abi_stable::std_types::UTypeId;
 use abi_stable::type_layout::{TLData, TLFields, TypeLayout};

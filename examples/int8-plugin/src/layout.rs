@@ -83,7 +83,7 @@ fn lay_out_weights(description: &ModelDescription, level: &str, layout: &mut Lay
     layout.places = places.map(|(tensor, (scales, values))| Place { tensor, values, scales }).collect();
 
     let mut text = Value::Object(header).to_string();
-    while text.len() % 8 != 0 {
+    while !text.len().is_multiple_of(8) {
         text.push(' ');
     }
     let mut bytes = (text.len() as u64).to_le_bytes().to_vec();

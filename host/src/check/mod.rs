@@ -11,7 +11,7 @@ mod run;
 mod specimen;
 mod stage;
 
-pub use child::{CHECK_VERB, check_file, check_main};
+pub use child::{CHECK_VERB, check_entry, check_file, check_main};
 pub use report::{Outcome, Report, Rule, Verdict};
 pub use rules::RULES;
 pub use run::check_backend;
