@@ -22,6 +22,13 @@ fn undisturbed() -> Vec<u8> {
     std::fs::read(place.file()).unwrap()
 }
 
+/// Compares the output, without filling the screen with bytes.
+fn same(place: &Place, expected: &[u8], when: &str) {
+    let found = std::fs::read(place.file()).unwrap();
+    let difference = found.iter().zip(expected).position(|(a, b)| a != b);
+    assert_eq!((difference, found.len()), (None, expected.len()), "{when}");
+}
+
 /// The number of operations of a whole job.
 fn operations() -> usize {
     let (place, disk) = (Place::new(), Dying::after(usize::MAX, Death::Killed));
@@ -52,7 +59,7 @@ fn dying_after_every_single_operation_changes_nothing() {
         die(&place, count, death);
         let report = run(&demanding(&place)).unwrap();
         resumed += report.units.resumed;
-        assert_eq!(std::fs::read(place.file()).unwrap(), expected, "after {count} operations, {death:?}");
+        same(&place, &expected, &format!("after {count} operations, {death:?}"));
         assert_eq!(place.names(), ["m.toy"]);
     }
     assert!(resumed > operations(), "units were really taken over: {resumed}");
@@ -70,7 +77,7 @@ fn dying_again_and_again_still_ends_with_the_same_bytes() {
     }
     assert!(deaths > 3, "{deaths}");
     run(&place.spec()).unwrap();
-    assert_eq!(std::fs::read(place.file()).unwrap(), expected);
+    same(&place, &expected, "");
 }
 
 #[test]
@@ -89,7 +96,7 @@ fn another_number_of_threads_continues() {
     die(&place, operations() - 3, Death::Killed);
     let report = run(&JobSpec { threads: Some(5), ..demanding(&place) }).unwrap();
     assert!(report.units.resumed > 0);
-    assert_eq!(std::fs::read(place.file()).unwrap(), expected);
+    same(&place, &expected, "");
 }
 
 /// Demands to go on with a changed job: refused by name. Without the demand the job starts over, with a warning.
@@ -153,6 +160,57 @@ fn a_checkpoint_of_another_output_is_not_taken() {
     assert!(failure.message.contains("m.toy") && failure.message.contains("other.toy"), "{}", failure.message);
 }
 
+/// A checkpoint saved before the last moment and put back afterwards: what a kill right after the final name leaves.
+fn killed_at_the_very_end(place: &Place, spec: &JobSpec) {
+    let disk = Dying::after(operations() - 1, Death::Killed);
+    run_with(spec, Toy::default(), &disk, &Silent).unwrap_err();
+    let checkpoint = std::fs::read_dir(place.out().join(".checkpoint")).unwrap().next().unwrap().unwrap().path();
+    let saved: Vec<_> = ["job.json", "journal.jsonl"].map(|n| (n, std::fs::read(checkpoint.join(n)).unwrap())).into();
+    run(spec).unwrap();
+    std::fs::create_dir_all(&checkpoint).unwrap();
+    saved.into_iter().for_each(|(name, bytes)| std::fs::write(checkpoint.join(name), bytes).unwrap());
+}
+
+#[test]
+fn killed_after_the_final_name_is_recognized_as_finished() {
+    let (place, heard) = (Place::new(), Heard::default());
+    killed_at_the_very_end(&place, &place.spec());
+    let changed = std::fs::metadata(place.file()).unwrap().modified().unwrap();
+    let report = run_with(&demanding(&place), Toy::default(), &Disk, &heard).unwrap();
+    assert_eq!((report.units.resumed, report.validation_status), (4, "valid"));
+    assert!(heard.has("had finished"), "{:?}", heard.events());
+    assert_eq!(std::fs::metadata(place.file()).unwrap().modified().unwrap(), changed);
+    assert_eq!(place.names(), ["m.toy"]);
+}
+
+#[test]
+fn a_finished_folder_is_recognized_although_it_may_not_be_replaced() {
+    let place = Place::new();
+    let spec = JobSpec { format: "toydir".into(), ..place.spec() };
+    let whole = Dying::after(usize::MAX, Death::Killed);
+    run_with(&JobSpec { output_name: Some("other".into()), ..spec.clone() }, Toy::default(), &whole, &Silent).unwrap();
+    run_with(&spec, Toy::default(), &Dying::after(whole.done() - 1, Death::Killed), &Silent).unwrap_err();
+    // The last operation is the rename: done by hand, it leaves what a kill right after it leaves.
+    std::fs::rename(place.out().join("m.partial"), place.out().join("m")).unwrap();
+    assert_eq!(run(&spec).unwrap().units.resumed, 4);
+    assert!(!place.out().join(".checkpoint").exists());
+    assert_eq!(run(&spec).unwrap_err().class, Class::InvalidArguments);
+}
+
+#[test]
+fn a_finished_output_that_was_changed_is_made_again() {
+    let expected = undisturbed();
+    for at in [0, 20, expected.len() - 150, expected.len() - 20] {
+        let place = Place::new();
+        killed_at_the_very_end(&place, &place.spec());
+        let mut bytes = std::fs::read(place.file()).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(place.file(), bytes).unwrap();
+        run(&demanding(&place)).unwrap();
+        same(&place, &expected, &format!("byte {at}"));
+    }
+}
+
 #[test]
 fn a_demanded_checkpoint_that_is_nowhere_is_an_error() {
     let place = Place::new();
@@ -178,7 +236,7 @@ fn a_checkpoint_folder_of_the_users_choice_is_found_from_above_and_by_itself() {
         let resume = Some(dir.join(below));
         let report = run(&JobSpec { checkpoints: Checkpoints::On { dir: None, resume }, ..spec }).unwrap();
         assert!(report.units.resumed > 0);
-        assert_eq!(std::fs::read(place.file()).unwrap(), expected);
+        same(&place, &expected, "");
         assert!(!dir.join("m.toy").exists());
     }
 }
@@ -188,13 +246,14 @@ fn damaged_bytes_are_done_again() {
     let (place, expected) = (Place::new(), undisturbed());
     die(&place, operations() - 3, Death::Killed);
     let mut bytes = std::fs::read(place.partial()).unwrap();
-    let at = bytes.len() * 3 / 4;
+    // Inside the last tensor: it has 144 bytes and is padded to 192.
+    let at = bytes.len() - 150;
     bytes[at] ^= 0x40;
     std::fs::write(place.partial(), &bytes).unwrap();
     let heard = Heard::default();
     run_with(&demanding(&place), Toy::default(), &Disk, &heard).unwrap();
     assert!(heard.has("1 journalled units do not hold any more"), "{:?}", heard.events());
-    assert_eq!(std::fs::read(place.file()).unwrap(), expected);
+    same(&place, &expected, "");
 }
 
 #[test]
@@ -212,7 +271,7 @@ fn a_lost_shortened_or_lengthened_partial_file_is_mended() {
             _ => std::fs::write(&path, vec![0xff; bytes.len()]).unwrap(),
         }
         run(&demanding(&place)).unwrap();
-        assert_eq!(std::fs::read(place.file()).unwrap(), expected, "change {change}");
+        same(&place, &expected, &format!("change {change}"));
     }
 }
 
@@ -254,7 +313,7 @@ fn a_stop_on_request_keeps_what_is_done() {
     assert!(failure.suggestion.contains(place.checkpoint().to_str().unwrap()), "{}", failure.suggestion);
     let report = run(&demanding(&place)).unwrap();
     assert_eq!(report.units.resumed, 2);
-    assert_eq!(std::fs::read(place.file()).unwrap(), expected);
+    same(&place, &expected, "");
 }
 
 #[test]

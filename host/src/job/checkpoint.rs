@@ -18,6 +18,8 @@ const VERSION: u32 = 1;
 /// Longest `job.json` accepted, in bytes.
 const MAX_IDENTITY: u64 = 64 << 20;
 const JOB: &str = "job.json";
+/// `job.json` while it is written: a random name would stay behind if the process is killed at that moment.
+const JOB_DRAFT: &str = "job.json.new";
 const JOURNAL: &str = "journal.jsonl";
 
 /// Everything that decides the output's bytes. The number of threads and the memory limit do not, so they are absent.
@@ -164,10 +166,11 @@ impl Folder {
     /// Writes `job.json` in one durable step.
     pub fn write_identity(&self, identity: &Identity) -> Result<(), Failure> {
         let write = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            let draft = self.path.join(JOB_DRAFT);
+            let mut file = File::create(&draft)?;
             file.write_all(&serde_json::to_vec_pretty(identity)?)?;
-            file.as_file().sync_all()?;
-            file.persist(self.path.join(JOB)).map_err(|e| e.error)?;
+            file.sync_all()?;
+            std::fs::rename(draft, self.path.join(JOB))?;
             disk::sync_directory(&self.path)
         };
         write().map_err(|e| self.unwritable(&e))
@@ -178,7 +181,7 @@ impl Folder {
     pub fn reset(&self) -> Result<(), Failure> {
         let reset = || -> io::Result<()> {
             std::fs::create_dir_all(&self.path)?;
-            for name in [JOB, JOURNAL] {
+            for name in [JOB, JOB_DRAFT, JOURNAL] {
                 match std::fs::remove_file(self.path.join(name)) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => disk::sync_directory(&self.path)?,
@@ -191,7 +194,7 @@ impl Folder {
 
     /// Removes what this program wrote there, and the folders if nothing else is in them.
     pub fn remove(&self) -> io::Result<()> {
-        for name in [JOB, JOURNAL] {
+        for name in [JOB, JOB_DRAFT, JOURNAL] {
             match std::fs::remove_file(self.path.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

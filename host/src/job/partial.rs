@@ -6,7 +6,7 @@ use super::target::Target;
 use crate::disk;
 use crate::failure::{Class, Failure};
 use llmq_plugin_api::client::Session;
-use llmq_plugin_api::wire::Plan;
+use llmq_plugin_api::wire::{OutputFile, Plan};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -91,6 +91,40 @@ impl<'a> Partial<'a> {
         Ok(Partial { plan, files, folder: target.dir.clone() })
     }
 
+    /// Opens a finished output for reading; `None` if a file is missing or has another length.
+    pub fn open_finished(target: &Target, plan: &'a Plan) -> Option<Partial<'a>> {
+        let open = |(path, file): (PathBuf, &OutputFile)| {
+            let handle = File::open(&path).ok()?;
+            handle.metadata().ok().filter(|m| m.is_file() && m.len() == file.bytes)?;
+            Some((path, handle))
+        };
+        let files: Option<Vec<_>> = target.final_files(plan).into_iter().zip(&plan.files).map(open).collect();
+        Some(Partial { plan, files: files?, folder: target.dir.clone() })
+    }
+
+    /// Whether every literal is there, and zeros are where the plan has nothing.
+    pub fn holds_known(&self, session: &Session) -> Result<bool, Stop> {
+        for (index, span) in self.plan.literals.iter().enumerate() {
+            let expected = session.literal(index).map_err(|e| Stop::from(Failure::from(e)))?;
+            let mut found = vec![0; expected.len()];
+            self.read_back(span.file, span.offset, &mut found)?;
+            if found != expected {
+                return Ok(false);
+            }
+        }
+        let mut found = vec![0; CHUNK];
+        for (file, start, end) in gaps(self.plan) {
+            for offset in (start..end).step_by(CHUNK) {
+                let piece = &mut found[..(end - offset).min(CHUNK as u64) as usize];
+                self.read_back(file, offset, piece)?;
+                if piece.iter().any(|byte| *byte != 0) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Writes all that is known before any weight is read: literals, and zeros wherever the plan has nothing.
     pub fn write_known(&self, session: &Session, keep: bool, disk: &dyn Storage) -> Result<(), Stop> {
         for (index, span) in self.plan.literals.iter().enumerate() {
@@ -133,16 +167,20 @@ impl<'a> Partial<'a> {
         let (mut hash, mut total) = (Xxh3::new(), 0u64);
         let mut buffer = vec![0u8; CHUNK];
         for slot in self.plan.slots.iter().filter(|s| s.unit == unit) {
-            let (path, handle) = &self.files[slot.file as usize];
             let end = slot.offset + slot.bytes;
             for offset in (slot.offset..end).step_by(CHUNK) {
                 let piece = &mut buffer[..(end - offset).min(CHUNK as u64) as usize];
-                handle.read_exact_at(piece, offset).map_err(|e| storage("read back", path, &e))?;
+                self.read_back(slot.file, offset, piece)?;
                 hash.update(piece);
             }
             total += slot.bytes;
         }
         Ok((total, format!("{:016x}", hash.digest())))
+    }
+
+    fn read_back(&self, file: u32, offset: u64, out: &mut [u8]) -> Result<(), Stop> {
+        let (path, handle) = &self.files[file as usize];
+        handle.read_exact_at(out, offset).map_err(|e| storage("read back", path, &e))
     }
 
     /// Paths and handles in the plan's order.
@@ -198,7 +236,7 @@ pub fn discard(target: &Target, plan: &Plan) -> io::Result<()> {
 
 /// Bytes that earlier working files of this output already occupy.
 pub fn claimed_bytes(target: &Target, plan: &Plan) -> u64 {
-    let claimed = |(path, file): (PathBuf, &llmq_plugin_api::wire::OutputFile)| {
+    let claimed = |(path, file): (PathBuf, &OutputFile)| {
         let metadata = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
         Some(disk::allocated_bytes(&metadata).min(file.bytes))
     };
@@ -208,7 +246,7 @@ pub fn claimed_bytes(target: &Target, plan: &Plan) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use llmq_plugin_api::wire::{LiteralSpan, OutputFile, Slot};
+    use llmq_plugin_api::wire::{LiteralSpan, Slot};
 
     #[test]
     fn gaps_are_what_no_span_covers() {

@@ -81,13 +81,14 @@ impl Preflight<'_> {
         let folder = existing_ancestor(&self.target.dir);
         let probe = match std::fs::metadata(&folder) {
             Ok(metadata) if !metadata.is_dir() => Err(io::Error::from(io::ErrorKind::NotADirectory)),
-            Ok(_) => tempfile::Builder::new().prefix(".llm-quantize-probe-").tempfile_in(&folder).map(drop),
+            // Without a name where the system can: nothing stays behind however this process ends.
+            Ok(_) => tempfile::tempfile_in(&folder).map(drop),
             Err(error) => Err(error),
         };
         probe.map_err(|error| {
-            // tempfile puts its own made-up path into the text; the cause alone is what helps.
-            let cause = error.raw_os_error().map_or(error, io::Error::from_raw_os_error);
-            let message = format!("the output folder `{}` is not writable: {cause}", self.target.dir.display());
+            // The kind alone: the text may carry a made-up path.
+            let (folder, cause) = (self.target.dir.display(), error.kind());
+            let message = format!("the output folder `{folder}` is not writable: {cause}");
             Failure::new(Class::InvalidArguments, message).suggest("Choose another --output-dir.")
         })
     }

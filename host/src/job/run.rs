@@ -3,52 +3,41 @@
 use super::checkpoint::{Folder, Identity};
 use super::journal::Journal;
 use super::partial::{self, Lock, Partial};
-use super::report::{JobReport, Metadata, PluginReport, UnitCounts};
+use super::report::JobReport;
 use super::resume::{self, Beginning};
 use super::stop::{Stop, storage};
 use super::units::UnitLoop;
 use super::validate::{Validated, Validation};
-use super::{Job, finish, plan_report};
+use super::{Job, finish};
 use crate::event::Event;
 use crate::failure::{Class, Failure};
 use llmq_plugin_api::wire::UnitReport;
-use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the finished work tells the report.
-struct Outcome {
-    reports: BTreeMap<u32, UnitReport>,
-    resumed: usize,
-    total: usize,
-    validated: Option<Validated>,
+pub(super) struct Outcome {
+    pub reports: BTreeMap<u32, UnitReport>,
+    pub resumed: usize,
+    pub total: usize,
+    pub validated: Option<Validated>,
 }
 
 /// How the job begins and where it keeps its progress.
-struct Progress {
-    folder: Option<Folder>,
-    identity: Option<Identity>,
-    keep: bool,
+pub(super) struct Progress {
+    pub folder: Option<Folder>,
+    pub identity: Option<Identity>,
+    pub keep: bool,
 }
 
 impl Job<'_> {
     /// Quantizes, validates and gives the output its final name.
     pub fn run(self) -> Result<JobReport, Failure> {
-        if let Some(obstacle) = self.preflight().obstacles().into_iter().next() {
-            return Err(obstacle);
-        }
         let mut warnings = self.session.plan().warnings.clone();
-        if let Some(note) = self.replaced_note() {
-            warnings.push(note);
-        }
         let progress = self.begin(&mut warnings)?;
-        for warning in &warnings {
-            self.services.tell(Event::Warning(warning.clone()));
-        }
-        let make = std::fs::create_dir_all(&self.target.dir);
-        make.map_err(|e| storage("create the output folder", &self.target.dir, &e).failure)?;
-        let lock = Lock::take(&self.target, self.session.plan()).map_err(|stop| stop.failure)?;
-        let outcome = self.execute(&progress).map_err(|stop| self.end_early(stop, &progress))?;
-        drop(lock);
+        let outcome = match self.finished_before(&progress).map_err(|stop| stop.failure)? {
+            Some(outcome) => outcome,
+            None => self.work(&progress, &mut warnings)?,
+        };
         if let Some(folder) = &progress.folder
             && let Err(error) = folder.remove()
         {
@@ -57,6 +46,20 @@ impl Job<'_> {
             warnings.push(warning);
         }
         Ok(self.report(outcome, warnings))
+    }
+
+    fn work(&self, progress: &Progress, warnings: &mut Vec<String>) -> Result<Outcome, Failure> {
+        if let Some(obstacle) = self.preflight().obstacles().into_iter().next() {
+            return Err(obstacle);
+        }
+        warnings.extend(self.replaced_note());
+        for warning in warnings.iter() {
+            self.services.tell(Event::Warning(warning.clone()));
+        }
+        let make = std::fs::create_dir_all(&self.target.dir);
+        make.map_err(|e| storage("create the output folder", &self.target.dir, &e).failure)?;
+        let _lock = Lock::take(&self.target, self.session.plan()).map_err(|stop| stop.failure)?;
+        self.execute(progress).map_err(|stop| self.end_early(stop, progress))
     }
 
     /// Decides between a fresh start and going on. Reads only.
@@ -122,7 +125,7 @@ impl Job<'_> {
         Ok(Outcome { reports, resumed, total, validated })
     }
 
-    fn validate(&self, partial: &Partial) -> Result<Option<Validated>, Stop> {
+    pub(super) fn validate(&self, partial: &Partial) -> Result<Option<Validated>, Stop> {
         let descriptor = self.backend.descriptor();
         if !descriptor.format(&self.request.format).is_some_and(|format| format.can_read) {
             return Ok(None);
@@ -180,45 +183,5 @@ impl Job<'_> {
             failure.suggestion = "Nothing is kept without checkpoints; start the same command again.".into();
         }
         failure
-    }
-
-    fn report(&self, outcome: Outcome, mut warnings: Vec<String>) -> JobReport {
-        let plan = self.session.plan();
-        let model = self.model();
-        let mut figures = Map::new();
-        for (unit, report) in outcome.reports {
-            let id = &model.units[unit as usize].id;
-            warnings.extend(report.warnings.iter().map(|warning| format!("{id}: {warning}")));
-            if !report.figures.is_empty() {
-                figures.insert(id.clone(), Value::Object(report.figures));
-            }
-        }
-        let validation_status = if outcome.validated.is_some() { "valid" } else { "unchecked" };
-        let validated = outcome.validated.unwrap_or_default();
-        warnings.extend(validated.warnings);
-        let peaks = self.sampler.peaks();
-        let descriptor = self.backend.descriptor();
-        JobReport {
-            status: "success",
-            output_path: self.target.output(plan),
-            format: self.request.format.clone(),
-            quantization_level: self.level.id.clone(),
-            file_size: plan.total_bytes(),
-            compression_ratio: self.compression_ratio(),
-            duration_seconds: self.started.elapsed().as_secs_f64(),
-            peak_memory_bytes: peaks.resident,
-            validation_status,
-            metadata: Metadata::new(model, self.source.weights().source_bytes()),
-            files: self.target.final_files(plan),
-            bits_per_weight: plan_report::bits_per_weight(plan),
-            memory: peaks.into(),
-            threads: self.services.pool().current_num_threads(),
-            units: UnitCounts { total: outcome.total, resumed: outcome.resumed },
-            plugin: PluginReport { id: descriptor.id.clone(), version: descriptor.version.clone() },
-            max_relative_error: validated.tensors.iter().map(|t| t.relative_error).max_by(f64::total_cmp),
-            tensors: validated.tensors,
-            figures,
-            warnings,
-        }
     }
 }
