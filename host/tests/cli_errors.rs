@@ -50,6 +50,17 @@ fn a_file_that_no_plugin_reads_is_refused() {
 }
 
 #[test]
+fn a_quantized_folder_without_its_plugin_is_told_from_a_model() {
+    let bench = Workbench::new();
+    std::fs::create_dir(bench.path().join("packed")).unwrap();
+    let config = json!({"architectures": ["LlamaForCausalLM"], "quantization_config": {"quant_method": "toy"}});
+    std::fs::write(bench.path().join("packed/config.json"), config.to_string()).unwrap();
+    let ran = bench.run("info packed");
+    assert_ne!(ran.code, 0);
+    assert!(ran.stderr.contains("`toy`") && ran.stderr.contains("No installed plugin reads this format"), "{ran:#?}");
+}
+
+#[test]
 fn the_absent_command_of_the_contract_says_so() {
     Workbench::new().run("convert a.gguf awq").fails(2, &["The command `convert` is not in this version yet"]);
 }

@@ -48,8 +48,19 @@ pub fn inspect(path: &Path, catalogue: &Catalogue, with_tensors: bool) -> Result
             error @ (ModelError::AlreadyQuantized { .. } | ModelError::NoConfig { .. } | ModelError::NoWeights { .. }),
         ) => {
             let found = quantized::of_folder(path, catalogue, with_tensors)?;
-            found.ok_or_else(|| error.into())
+            found.ok_or_else(|| unread(error))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The model's own words fit a folder that is to be quantized; one that only lacks its reader gets another suggestion.
+fn unread(error: ModelError) -> Failure {
+    let quantized = matches!(error, ModelError::AlreadyQuantized { .. });
+    let failure = Failure::from(error);
+    match quantized {
+        true => failure
+            .suggest("No installed plugin reads this format; `llm-quantize plugins list` shows what is installed"),
+        false => failure,
     }
 }
