@@ -1,7 +1,7 @@
 //! What the host talks to: description, sessions, recognition, readers.
 
-use crate::{arch, levels, session, session::GgufSession};
-use llmq_plugin_api::sdk::{Backend, Context, Error, Model, Session};
+use crate::{arch, container, levels, reader::GgufReader, session, session::GgufSession};
+use llmq_plugin_api::sdk::{Backend, Context, Error, MappedFile, Model, Reader, Session};
 use llmq_plugin_api::wire::{Container, Descriptor, DeviceKind, FormatDescriptor, Request};
 
 /// The GGUF backend. It has no state.
@@ -20,7 +20,7 @@ impl Backend for GgufBackend {
                 summary: "one file with weights, tokenizer and metadata, as llama.cpp and its descendants load it"
                     .into(),
                 can_write: true,
-                can_read: false,
+                can_read: true,
                 container: Container::File,
                 extension: "gguf".into(),
                 levels: levels::levels(),
@@ -35,5 +35,14 @@ impl Backend for GgufBackend {
 
     fn open_session(&self, cx: &Context, model: &Model, request: &Request) -> Result<Box<dyn Session>, Error> {
         Ok(Box::new(GgufSession::open(cx, model, request)?))
+    }
+
+    fn recognize(&self, files: &[MappedFile]) -> u32 {
+        let all = !files.is_empty() && files.iter().all(|file| file.data.starts_with(&container::MAGIC));
+        if all { 100 } else { 0 }
+    }
+
+    fn open(&self, cx: &Context, files: &[MappedFile]) -> Result<Box<dyn Reader>, Error> {
+        Ok(Box::new(GgufReader::open(cx, files)?))
     }
 }

@@ -6,6 +6,7 @@
 //! | `backend` | what the host talks to |
 //! | `levels` | the levels on offer |
 //! | `session` | planning and quantizing |
+//! | `reader` | GGUF files back to Hugging Face's view |
 //! | `container` | the file format, without models |
 //! | `mixture` | which encoding each tensor gets |
 //! | `arch` | names, keys and row orders of model architectures |
@@ -19,6 +20,7 @@ pub mod container;
 mod levels;
 pub mod metadata;
 pub mod mixture;
+mod reader;
 mod session;
 pub mod value;
 pub mod vocab;

@@ -1,0 +1,135 @@
+//! config.json from an architecture's keys and the tensors that are there.
+
+use super::{Listed, rows::decode_rows};
+use crate::arch::{Architecture, Key, recover_llama3};
+use crate::container::Header;
+use llmq_plugin_api::sdk::MappedFile;
+use serde_json::{Map, Value as Json, json};
+
+/// A rebuilt config.json and what could not be said in it.
+pub(super) struct Rebuilt {
+    pub config: Json,
+    pub warnings: Vec<String>,
+}
+
+/// Rebuilds config.json; the error is a sentence about the key that is missing.
+pub(super) fn rebuild(
+    arch: &Architecture,
+    header: &Header,
+    listed: &[Listed],
+    files: &[MappedFile],
+) -> Result<Rebuilt, String> {
+    let keys = Keys { arch, header };
+    let has = |name: &str| listed.iter().any(|tensor| tensor.stored.info.name == name);
+    let embedding = listed.iter().find(|tensor| tensor.stored.info.name == "token_embd.weight");
+    let embedding = embedding.ok_or("there is no token_embd.weight")?;
+    let heads = keys.unsigned("attention.head_count")?;
+    let hidden = keys.unsigned("embedding_length")?;
+    let mut config = Map::new();
+    let mut put = |key: &str, value: Json| config.insert(key.to_owned(), value);
+    put("architectures", json!([arch.class]));
+    put("model_type", json!(arch.model_type));
+    put("vocab_size", json!(embedding.stored.info.rows()));
+    put("hidden_size", json!(hidden));
+    put("intermediate_size", json!(keys.unsigned("feed_forward_length")?));
+    put("num_hidden_layers", json!(keys.unsigned("block_count")?));
+    put("num_attention_heads", json!(heads));
+    put("num_key_value_heads", json!(keys.unsigned("attention.head_count_kv").unwrap_or(heads)));
+    match keys.unsigned("attention.key_length") {
+        Ok(width) => put("head_dim", json!(width)),
+        // Without the key llama.cpp divides; a class whose own default differs needs it spelled out.
+        Err(_) => put("head_dim", json!(hidden.checked_div(heads).unwrap_or(0))),
+    };
+    put("hidden_act", json!("silu"));
+    put("max_position_embeddings", json!(keys.unsigned("context_length")?));
+    put("rms_norm_eps", json!(keys.number("attention.layer_norm_rms_epsilon")?));
+    let theta = keys.number("rope.freq_base").unwrap_or(10_000.0);
+    put("rope_theta", json!(theta));
+    let mut warnings = Vec::new();
+    put("rope_scaling", rope_scaling(&keys, theta, listed, files, &mut warnings));
+    put("tie_word_embeddings", json!(!has("output.weight")));
+    if arch.late_keys.contains(&Key::VocabSize) {
+        put("attention_bias", json!(has("blk.0.attn_q.bias")));
+        put("mlp_bias", json!(has("blk.0.ffn_up.bias")));
+    }
+    for (key, id) in [("bos_token_id", "tokenizer.ggml.bos_token_id"), ("eos_token_id", "tokenizer.ggml.eos_token_id")]
+    {
+        if let Some(id) = header.unsigned(id) {
+            put(key, json!(id));
+        }
+    }
+    Ok(Rebuilt { config: Json::Object(config), warnings })
+}
+
+struct Keys<'a> {
+    arch: &'a Architecture,
+    header: &'a Header,
+}
+
+impl Keys<'_> {
+    fn name(&self, key: &str) -> String {
+        format!("{}.{key}", self.arch.name)
+    }
+
+    fn unsigned(&self, key: &str) -> Result<u64, String> {
+        let name = self.name(key);
+        self.header.unsigned(&name).ok_or_else(|| format!("the key `{name}` is missing or not one whole number"))
+    }
+
+    fn number(&self, key: &str) -> Result<f64, String> {
+        let name = self.name(key);
+        self.header.number(&name).ok_or_else(|| format!("the key `{name}` is missing or not a number"))
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.header.text(&self.name(key))
+    }
+}
+
+fn rope_scaling(keys: &Keys, theta: f64, listed: &[Listed], files: &[MappedFile], warnings: &mut Vec<String>) -> Json {
+    let factors = |name: &str| {
+        let tensor = listed.iter().find(|tensor| tensor.stored.info.name == name)?;
+        // A file may claim anything; no model has more rotary frequencies than this.
+        let count = usize::try_from(tensor.stored.info.columns()).ok().filter(|count| *count <= 1 << 16)?;
+        let mut values = vec![0.0; count];
+        decode_rows(tensor, files, 0, &mut values).ok()?;
+        Some(values)
+    };
+    let original = keys.unsigned("rope.scaling.original_context_length").ok();
+    match keys.text("rope.scaling.type") {
+        Some("linear") => json!({ "rope_type": "linear", "factor": keys.number("rope.scaling.factor").ok() }),
+        Some("yarn") => json!({
+            "rope_type": "yarn",
+            "factor": keys.number("rope.scaling.factor").ok(),
+            "original_max_position_embeddings": original,
+            "attention_factor": keys.number("rope.scaling.yarn_attn_factor").ok(),
+            "beta_fast": keys.number("rope.scaling.yarn_beta_fast").ok(),
+            "beta_slow": keys.number("rope.scaling.yarn_beta_slow").ok(),
+        }),
+        Some("longrope") => json!({
+            "rope_type": "longrope",
+            "original_max_position_embeddings": original,
+            "attention_factor": keys.number("rope.scaling.attn_factor").ok(),
+            "long_factor": factors("rope_factors_long.weight"),
+            "short_factor": factors("rope_factors_short.weight"),
+        }),
+        _ => match factors("rope_freqs.weight") {
+            None => Json::Null,
+            Some(values) => match recover_llama3(&values, theta) {
+                Some(found) => json!({
+                    "rope_type": "llama3",
+                    "factor": found.factor,
+                    "low_freq_factor": found.low,
+                    "high_freq_factor": found.high,
+                    "original_max_position_embeddings": found.original,
+                }),
+                None => {
+                    warnings.push(
+                        "the factors of rope_freqs.weight are not Llama 3's; rope_scaling is left out".to_owned(),
+                    );
+                    Json::Null
+                }
+            },
+        },
+    }
+}

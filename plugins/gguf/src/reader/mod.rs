@@ -1,0 +1,74 @@
+//! GGUF files back to Hugging Face's view: names, row orders, config.json, rows as numbers.
+//!
+//! | where | what |
+//! |---|---|
+//! | `open` | headers of one file or of all shards, checked against each other |
+//! | `lookup` | typed access to metadata |
+//! | `listing` | stored tensors under their Hugging Face names |
+//! | `config` | config.json rebuilt |
+//! | `shown` | metadata for people, long arrays shortened |
+//! | `rows` | rows of a tensor as single precision |
+//! | `validate` | structure, completeness and every block's scales |
+//!
+//! Deliberately absent: tokenizer.json is not rebuilt yet; the summary says so.
+
+mod config;
+mod listing;
+mod lookup;
+mod open;
+mod rows;
+mod shown;
+mod validate;
+
+use crate::arch::{Architecture, RowOrder};
+use crate::container::{Header, StoredTensor};
+use llmq_plugin_api::sdk::{Context, Error, Kind, MappedFile, Reader};
+use llmq_plugin_api::wire::{ReaderSummary, ValidationReport};
+
+/// A parsed model; it keeps no file bytes.
+pub struct GgufReader {
+    /// Metadata and tensor list of each file.
+    headers: Vec<Header>,
+    /// The architecture, if its table is known.
+    arch: Option<&'static Architecture>,
+    /// One per tensor of the summary.
+    listed: Vec<Listed>,
+    summary: ReaderSummary,
+}
+
+/// Where the rows of a listed tensor are.
+struct Listed {
+    file: usize,
+    stored: StoredTensor,
+    order: RowOrder,
+}
+
+impl Reader for GgufReader {
+    fn summary(&self) -> ReaderSummary {
+        self.summary.clone()
+    }
+
+    fn decode_rows(&self, files: &[MappedFile], tensor: usize, first_row: usize, out: &mut [f32]) -> Result<(), Error> {
+        let listed = self.listed.get(tensor).ok_or_else(|| {
+            let message = format!("tensor number {tensor} was asked for; the file has {}", self.listed.len());
+            Error::new(Kind::Other, message)
+        })?;
+        rows::decode_rows(listed, files, first_row, out)
+    }
+
+    fn validate(&self, cx: &Context, files: &[MappedFile]) -> Result<ValidationReport, Error> {
+        validate::validate(self, cx, files)
+    }
+}
+
+/// The bytes of a stored tensor in the host's mapping.
+fn tensor_bytes<'a>(files: &[MappedFile<'a>], file: usize, stored: &StoredTensor) -> Result<&'a [u8], Error> {
+    let data = files.get(file).map_or(&[][..], |file| file.data);
+    let end = stored.offset.saturating_add(stored.bytes);
+    let range = usize::try_from(stored.offset).ok().zip(usize::try_from(end).ok());
+    range.and_then(|(start, end)| data.get(start..end)).ok_or_else(|| {
+        let message =
+            format!("the tensor `{}` ends at byte {end}, the mapped file has {}", stored.info.name, data.len());
+        Error::new(Kind::CorruptInput, message).subject(&stored.info.name)
+    })
+}
