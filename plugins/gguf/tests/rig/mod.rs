@@ -1,14 +1,19 @@
 //! A host in memory: enough of model reading, threads and files to drive the backend through the real boundary.
-#![allow(dead_code, clippy::print_stderr)]
+//!
+//! Each test file uses its own part of it.
+#![allow(dead_code, unused_imports, clippy::print_stderr)]
 
 mod folder;
+pub mod golden;
 mod host;
+pub mod models;
 mod run;
 mod safetensors;
 
 pub use folder::Folder;
 pub use host::{Host, Memory};
 pub use run::{Job, Output};
+pub use safetensors::Stored;
 
 use std::path::PathBuf;
 
