@@ -184,6 +184,20 @@ fn killed_after_the_final_name_is_recognized_as_finished() {
 }
 
 #[test]
+fn killed_while_removing_the_checkpoint_leaves_nothing_for_ever() {
+    for left in ["job.json.new", "journal.jsonl"] {
+        let place = Place::new();
+        run(&place.spec()).unwrap();
+        std::fs::create_dir_all(place.checkpoint()).unwrap();
+        std::fs::write(place.checkpoint().join(left), "").unwrap();
+        let blocked = JobSpec { memory_limit: Some(1), ..place.spec() };
+        run(&blocked).unwrap_err();
+        assert_eq!(place.names(), ["m.toy"], "cleaned up even if the job then ends at once");
+        assert!(!place.out().join(".checkpoint").exists());
+    }
+}
+
+#[test]
 fn a_finished_folder_is_recognized_although_it_may_not_be_replaced() {
     let place = Place::new();
     let spec = JobSpec { format: "toydir".into(), ..place.spec() };

@@ -16,8 +16,7 @@ impl Job<'_> {
     pub(super) fn finished_before(&self, progress: &Progress) -> Result<Option<Outcome>, Stop> {
         let plan = self.session.plan();
         let Some(folder) = progress.folder.as_ref().filter(|_| progress.keep) else { return Ok(None) };
-        let growing = |(partial, _): &(std::path::PathBuf, _)| std::fs::symlink_metadata(partial).is_ok();
-        if self.target.renames(plan, ".partial").iter().any(growing) {
+        if self.target.is_growing(plan) {
             return Ok(None);
         }
         let Some(output) = Partial::open_finished(&self.target, plan) else { return Ok(None) };

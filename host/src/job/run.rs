@@ -62,7 +62,7 @@ impl Job<'_> {
         self.execute(progress).map_err(|stop| self.end_early(stop, progress))
     }
 
-    /// Decides between a fresh start and going on. Reads only.
+    /// Decides between a fresh start and going on.
     fn begin(&self, warnings: &mut Vec<String>) -> Result<Progress, Failure> {
         let Some(folder) = Folder::locate(&self.spec, &self.target)? else {
             return Ok(Progress { folder: None, identity: None, keep: false });
@@ -72,7 +72,14 @@ impl Job<'_> {
         let output = self.target.output(plan);
         let identity = Identity::new(self.backend.descriptor(), fingerprint, output, plan, &self.request);
         let keep = match resume::decide(&folder, &identity)? {
-            Beginning::Fresh => false,
+            Beginning::Fresh => {
+                // A run killed while it removed its checkpoint left the rest of it. With a working file about, it may
+                // be the beginning of another run instead. Nothing depends on whether this succeeds.
+                if !self.target.is_growing(plan) {
+                    let _ = folder.remove();
+                }
+                false
+            }
             Beginning::Over(reason) => {
                 warnings.push(reason);
                 false

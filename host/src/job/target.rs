@@ -78,6 +78,11 @@ impl Target {
         plan.files.iter().map(|f| path(&f.name)).collect()
     }
 
+    /// Whether anything has a working name of this output.
+    pub fn is_growing(&self, plan: &Plan) -> bool {
+        self.renames(plan, ".partial").iter().any(|(partial, _)| std::fs::symlink_metadata(partial).is_ok())
+    }
+
     /// Final names of the plan's files, in the plan's order.
     pub fn final_files(&self, plan: &Plan) -> Vec<PathBuf> {
         let root = if self.is_folder() { self.dir.join(&self.name) } else { self.dir.clone() };
