@@ -103,6 +103,8 @@ fn encodings_can_be_fixed_by_either_name() {
     let output = job.run().unwrap();
     assert_eq!(output.tensor("blk.0.ffn_up.weight").unwrap().0, "Q8_0");
     assert_eq!(output.tensor("blk.1.attn_q.weight").unwrap().0, "F16");
+    let notes: Vec<&str> = output.plan.slots.iter().filter(|s| !s.note.is_empty()).map(|s| s.name.as_str()).collect();
+    assert_eq!(notes, ["blk.0.ffn_up.weight", "blk.1.attn_q.weight"]);
     for (name, encoding, words) in [
         ("blk.9.attn_q.weight", "Q8_0", "which the output does not have"),
         ("blk.1.attn_q.weight", "Q9_X", "cannot be encoded as"),

@@ -34,6 +34,11 @@ impl GgufReader {
             ));
         }
         let (listed, tensors) = list(arch, main, &headers)?;
+        let strangers =
+            tensors.iter().filter(|tensor| tensor.name.is_empty() && !is_derived(&tensor.stored_name)).count();
+        if arch.is_some() && strangers > 0 {
+            warnings.push(format!("{strangers} of {} tensors have no Hugging Face name here", tensors.len()));
+        }
         let config = match arch.map(|arch| rebuild(arch, main, &listed, files)) {
             Some(Ok(rebuilt)) => {
                 warnings.extend(rebuilt.warnings);
@@ -60,6 +65,11 @@ impl GgufReader {
         };
         Ok(GgufReader { headers, arch, listed, summary })
     }
+}
+
+/// Tensors that follow from config.json.
+fn is_derived(name: &str) -> bool {
+    matches!(name, "rope_freqs.weight" | "rope_factors_long.weight" | "rope_factors_short.weight")
 }
 
 /// Finds the file with the metadata: the only one, or shard 0 of a complete set.

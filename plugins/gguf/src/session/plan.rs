@@ -79,7 +79,7 @@ impl GgufSession {
                 file: 0,
                 offset: stored.offset,
                 bytes: stored.bytes,
-                note: note(&tensor, assignment),
+                note: note(&tensor, candidate, assignment),
             });
             work.push(slot_work(tensor, assignment.encoding, candidate, description, recipe));
         }
@@ -153,6 +153,11 @@ fn fixed_encodings(request: &Request) -> Result<BTreeMap<String, BlockType>, Err
     request.encodings.iter().map(one).collect()
 }
 
+/// Whether a dtype is one that conversions keep.
+fn is_half(dtype: &str) -> bool {
+    matches!(dtype, "F16" | "BF16")
+}
+
 fn sources(origin: &Origin) -> Vec<u32> {
     match origin {
         Origin::Derived(_) => Vec::new(),
@@ -160,16 +165,18 @@ fn sources(origin: &Origin) -> Vec<u32> {
     }
 }
 
-fn note(tensor: &Gathered, assignment: &Assignment) -> String {
-    assignment.misfit.map_or_else(String::new, |wanted| {
-        let columns = tensor.ne.first().copied().unwrap_or(1);
-        format!(
-            "{} instead of {}: rows of {columns} are not whole blocks of {}",
+fn note(tensor: &Gathered, candidate: &Candidate, assignment: &Assignment) -> String {
+    match assignment.misfit {
+        Some(wanted) => format!(
+            "{} instead of {}: rows of {} are not whole blocks of {}",
             assignment.encoding.name(),
             wanted.name(),
+            tensor.ne.first().copied().unwrap_or(1),
             wanted.block_len()
-        )
-    })
+        ),
+        None if candidate.fixed.is_some() => "fixed for this job".to_owned(),
+        None => String::new(),
+    }
 }
 
 fn slot_work(
@@ -189,7 +196,7 @@ fn slot_work(
     // A vector whose elements change places is treated as rows of one.
     let vector = first.shape.len() == 1 && order != RowOrder::AsStored;
     let (rows_per_part, columns) = if vector { (first.columns(), 1) } else { (first.rows(), first.columns()) };
-    let two_steps = !recipe.is_float() && first.dtype == "F32" && candidate.unquantized != BlockType::F32;
+    let two_steps = !recipe.is_float() && !is_half(&first.dtype) && candidate.unquantized != BlockType::F32;
     SlotWork::Encode(Encoding {
         parts,
         rows_per_part: rows_per_part as usize,
@@ -242,8 +249,11 @@ fn warnings(model: &ModelDescription, assigned: &[Assignment], options: &Options
     {
         out.push(format!("llama.cpp has no `{kind}` context extension; the file holds the unextended model"));
     }
-    if options.intermediate.is_some() && (recipe.is_float() || model.dtype != "F32") {
-        out.push("--intermediate has no effect: it is for quantized levels of F32 models".to_owned());
+    if options.intermediate.is_some() && (recipe.is_float() || is_half(&model.dtype)) {
+        out.push(
+            "--intermediate has no effect: it is for quantized levels of models whose weights are neither F16 nor BF16"
+                .to_owned(),
+        );
     }
     out
 }

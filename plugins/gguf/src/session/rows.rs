@@ -23,7 +23,7 @@ pub(super) fn gather(encoding: &Encoding, unit: &Unit, first_row: usize, out: &m
             }
         }
     }
-    if let Some(at) = out.iter().position(|value| !value.is_finite()) {
+    if let Some(at) = first_non_finite(out) {
         return Err(not_finite(encoding, tensor, first, at, out[at]));
     }
     match encoding.intermediate {
@@ -31,10 +31,16 @@ pub(super) fn gather(encoding: &Encoding, unit: &Unit, first_row: usize, out: &m
         Some(BlockType::BF16) => out.iter_mut().for_each(|value| *value = bf16_to_f32(f32_to_bf16(*value))),
         _ => return Ok(()),
     }
-    match out.iter().position(|value| !value.is_finite()) {
+    match first_non_finite(out) {
         Some(at) => Err(beyond_half(tensor, first + at / encoding.columns)),
         None => Ok(()),
     }
+}
+
+/// Looks at all values without branching first, which is many times faster than stopping at the first.
+fn first_non_finite(values: &[f32]) -> Option<usize> {
+    let sound = values.iter().fold(true, |sound, value| sound & value.is_finite());
+    if sound { None } else { values.iter().position(|value| !value.is_finite()) }
 }
 
 fn not_finite(encoding: &Encoding, tensor: &Tensor, first: usize, at: usize, value: f32) -> Error {
