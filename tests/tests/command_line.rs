@@ -161,3 +161,24 @@ fn plugins_are_listed_and_described() {
     let gguf = doctor["plugins"].as_array().unwrap().iter().find(|row| row["manifest"]["id"] == "gguf").unwrap();
     assert_eq!((&gguf["healthy"], &gguf["probe"]["outcome"]), (&json!(true), &json!("loads")));
 }
+
+#[test]
+fn info_reads_what_quantize_wrote() {
+    let folder = Workdir::new();
+    let done = folder.program(words("--format json quantize MODEL gguf -q Q4_K_M")).succeed().json();
+    assert_eq!(done["validation_status"], "valid");
+    let source = folder.program(words("info MODEL --format json")).succeed().json();
+    let info = folder.program(words("info tiny-model-Q4_K_M.gguf --tensors --format json")).succeed().json();
+    for key in ["architecture", "parameter_count", "hidden_size", "num_layers", "num_heads", "vocab_size"] {
+        assert_eq!(info[key], source[key], "{key}");
+    }
+    assert_eq!((&info["format"], &info["quantization_level"]), (&json!("gguf"), &json!("Q4_K_M")));
+    assert_eq!(info["file_size"], done["file_size"]);
+    assert_eq!(info["bits_per_weight"], done["bits_per_weight"]);
+    let bytes = |list: &Value| list.as_array().unwrap().iter().map(|row| row["bytes"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(bytes(&info["encodings"]), bytes(&info["tensors"]));
+    let human = folder.program(words("info tiny-model-Q4_K_M.gguf")).succeed().stdout;
+    for line in ["Format: gguf\n", "Level: Q4_K_M\n", "Bits per Weight: 5.35\n", "  general.architecture = llama\n"] {
+        assert!(human.contains(line), "{line} is missing in\n{human}");
+    }
+}
