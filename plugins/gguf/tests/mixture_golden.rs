@@ -1,4 +1,5 @@
-//! The mixture rules against the types that the reference chose for twelve public models at every level.
+//! The mixture rules against the types that the reference chose for twelve public models at every level, and six small
+//! ones of architectures with rules of their own.
 
 use llmq_ggml_blocks::BlockType;
 use llmq_gguf::mixture::{Candidate, ModelShape, Recipe, assign};
@@ -17,6 +18,12 @@ const MODELS: &[(&str, &str)] = &[
     ("qwen3.5-397b-a17b", include_str!("golden/mixture/qwen3.5-397b-a17b.txt")),
     ("qwen3.6-27b", include_str!("golden/mixture/qwen3.6-27b.txt")),
     ("step-3.5-flash", include_str!("golden/mixture/step-3.5-flash.txt")),
+    ("small mixtral, 8 experts", include_str!("golden/mixture/small-mixtral-8.txt")),
+    ("small falcon", include_str!("golden/mixture/small-falcon.txt")),
+    ("small deepseek-v2", include_str!("golden/mixture/small-deepseek-v2.txt")),
+    ("small qwen2-moe", include_str!("golden/mixture/small-qwen2-moe.txt")),
+    ("small gpt2", include_str!("golden/mixture/small-gpt2.txt")),
+    ("small phi2", include_str!("golden/mixture/small-phi2.txt")),
 ];
 
 struct Golden {
@@ -76,7 +83,7 @@ fn parse(text: &str) -> Golden {
 }
 
 #[test]
-fn every_tensor_of_twelve_models_gets_the_reference_s_type_at_every_level() {
+fn every_tensor_of_eighteen_models_gets_the_reference_s_type_at_every_level() {
     let mut compared = 0;
     let mut wrong = Vec::new();
     for (model, text) in MODELS {

@@ -141,3 +141,74 @@ impl Counters {
         *counter - 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use BlockType::*;
+
+    fn model(arch: &str, layers: u32, has_importance: bool) -> ModelShape {
+        ModelShape { arch: arch.into(), layers, heads: 32, kv_heads: 16, experts: 0, has_importance }
+    }
+
+    /// The encodings of one tensor kind over the layers.
+    fn over_layers(recipe: Recipe, model: &ModelShape, part: &str) -> Vec<BlockType> {
+        let candidate = |layer| Candidate {
+            name: format!("blk.{layer}.{part}.weight"),
+            ne: vec![256, 256],
+            unquantized: BF16,
+            fixed: None,
+        };
+        let candidates: Vec<Candidate> = (0..model.layers).map(candidate).collect();
+        assign(recipe, model, &candidates).unwrap().into_iter().map(|a| a.encoding).collect()
+    }
+
+    #[test]
+    fn importance_changes_the_first_eighth_of_down_projections() {
+        let first_two = |special, rest| [vec![special; 2], vec![rest; 14]].concat();
+        for (recipe, without, with) in [
+            (Recipe::Q4_0, vec![Q4_0; 16], first_two(Q4_1, Q4_0)),
+            (Recipe::Q5_0, vec![Q5_0; 16], first_two(Q5_1, Q5_0)),
+            (Recipe::IQ4_NL, first_two(Q5_K, IQ4_NL), vec![IQ4_NL; 16]),
+            (Recipe::IQ4_XS, first_two(Q5_K, IQ4_XS), vec![IQ4_XS; 16]),
+            (Recipe::IQ3_XXS, first_two(Q4_K, Q3_K), vec![IQ3_XXS; 16]),
+            (Recipe::Q4_K_S, first_two(Q5_K, Q4_K), first_two(Q5_K, Q4_K)),
+        ] {
+            assert_eq!(over_layers(recipe, &model("llama", 16, false), "ffn_down"), without, "{}", recipe.name());
+            assert_eq!(over_layers(recipe, &model("llama", 16, true), "ffn_down"), with, "{}", recipe.name());
+        }
+        assert_eq!(over_layers(Recipe::IQ3_XXS, &model("llama", 16, true), "attn_v"), [IQ3_XXS; 16]);
+        assert_eq!(over_layers(Recipe::IQ3_XXS, &model("llama", 16, false), "attn_v"), [IQ3_S; 16]);
+    }
+
+    #[test]
+    fn seventy_billion_is_recognised_by_eighty_layers() {
+        assert_eq!(over_layers(Recipe::Q3_K_S, &model("llama", 80, false), "attn_v"), [Q5_K; 80]);
+        assert_eq!(over_layers(Recipe::Q3_K_S, &model("qwen3", 80, false), "attn_v"), [Q3_K; 80]);
+        assert_eq!(over_layers(Recipe::Q3_K_S, &model("llama", 79, false), "attn_v"), [Q3_K; 79]);
+    }
+
+    #[test]
+    fn falcon_has_rules_of_its_own() {
+        let falcon = model("falcon", 32, false);
+        let down = over_layers(Recipe::Q4_K_M, &falcon, "ffn_down");
+        assert_eq!(down[..8], [Q6_K, Q6_K, Q5_K, Q5_K, Q4_K, Q4_K, Q5_K, Q4_K]);
+        assert_eq!(over_layers(Recipe::Q3_K_L, &falcon, "attn_output"), [Q4_K; 32]);
+        assert_eq!(over_layers(Recipe::Q3_K_M, &falcon, "attn_output"), [Q3_K; 32]);
+    }
+
+    #[test]
+    fn layers_beyond_the_model_and_types_without_substitute_are_refused() {
+        let experts = ModelShape { experts: 8, ..model("llama", 2, false) };
+        let candidate = |name: &str, columns| Candidate {
+            name: name.into(),
+            ne: vec![columns, 64],
+            unquantized: BF16,
+            fixed: None,
+        };
+        let beyond = [candidate("blk.2.ffn_down.weight", 256)];
+        assert!(matches!(assign(Recipe::Q4_K_M, &experts, &beyond), Err(MixtureError::Layer { layers: 2, .. })));
+        let odd = [candidate("blk.0.attn_q.weight", 100)];
+        assert!(matches!(assign(Recipe::Q1_0, &experts, &odd), Err(MixtureError::NoSubstitute { columns: 100, .. })));
+    }
+}
