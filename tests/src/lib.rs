@@ -1,6 +1,7 @@
 //! What the whole-tool tests share: fresh folders, the built binary, tiny models, outside judges.
 
 pub mod drift;
+pub mod example_plugin;
 pub mod gguf_file;
 pub mod judge;
 pub mod program;
