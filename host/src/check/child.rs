@@ -5,29 +5,13 @@ use super::rules::Line;
 use super::run::check_and_tell;
 use crate::child::{self, Ending};
 use crate::failure::{Class, Failure};
-use crate::plugins::{Entry, Status, open_here, read_manifest};
+use crate::plugins::{open_here, read_manifest};
 use llmq_plugin_api::wire;
 use std::path::Path;
 use std::time::Duration;
 
 /// Hidden command of the executable that runs [`check_main`].
 pub const CHECK_VERB: &str = "__check-plugin";
-
-/// How long a whole check may take: every level of the largest backend in a build without optimisation, ten times over.
-const PATIENCE: Duration = Duration::from_secs(20 * 60);
-
-/// Checks a plugin of a catalogue, in a child process of the running program.
-///
-/// Files that are untrusted or no plugins are refused with their reason; a shadowed, disabled or formerly crashed one
-/// may be checked.
-pub fn check_entry(entry: &Entry) -> Result<Report, Failure> {
-    if let Status::Untrusted(reason) | Status::Broken(reason) | Status::Incompatible(reason) = &entry.status {
-        let (path, word) = (entry.path.display(), entry.status.word());
-        return Err(Failure::new(Class::InvalidArguments, format!("The plugin at {path} is {word}: {reason}")));
-    }
-    let executable = child::executable().map_err(|reason| Failure::new(Class::General, reason))?;
-    check_file(&entry.path, &executable, PATIENCE)
-}
 
 /// Checks a plugin file in a child process, a run of `executable` ([`child::executable`] finds the usual one).
 ///

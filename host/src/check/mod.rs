@@ -5,13 +5,17 @@
 //! process, so that a backend that crashes fails a rule instead of ending the program.
 
 mod child;
+#[cfg(test)]
+mod kit_tests;
+#[cfg(test)]
+mod plain;
 mod report;
 mod rules;
 mod run;
 mod specimen;
 mod stage;
 
-pub use child::{CHECK_VERB, check_entry, check_file, check_main};
+pub use child::{CHECK_VERB, check_file, check_main};
 pub use report::{Outcome, Report, Rule, Verdict};
 pub use rules::RULES;
 pub use run::check_backend;

@@ -4,16 +4,26 @@ use super::Noise;
 use half::{bf16, f16};
 use llmq_plugin_api::wire::{Role, TensorDescription};
 
+/// Weights after which the numbers repeat. Only tensors whose work counts, not whose values, are larger.
+const PERIOD: usize = 1 << 18;
+
 /// Bytes in the tensor's dtype, and the numbers they hold.
 pub fn make((index, tensor): (usize, &TensorDescription)) -> (Vec<u8>, Vec<f32>) {
     let mut noise = Noise::new(index as u64 + 1);
     let columns = tensor.columns().max(1) as usize;
-    let wanted = (0..tensor.elements() as usize).map(|i| one(tensor, i / columns, i % columns, &mut noise));
-    match tensor.dtype.as_str() {
+    let count = tensor.elements() as usize;
+    let wanted = (0..count.min(PERIOD)).map(|i| one(tensor, i / columns, i % columns, &mut noise));
+    let (bytes, values) = match tensor.dtype.as_str() {
         "BF16" => wanted.map(bf16::from_f32).map(|w| (w.to_le_bytes(), w.to_f32())).fold(Default::default(), gather),
         "F16" => wanted.map(f16::from_f32).map(|w| (w.to_le_bytes(), w.to_f32())).fold(Default::default(), gather),
         _ => wanted.map(|w| (w.to_le_bytes(), w)).fold(Default::default(), gather),
-    }
+    };
+    let periods = count.div_ceil(PERIOD);
+    let mut repeated = (bytes.repeat(periods), values.repeat(periods));
+    let size = bytes.len() / values.len().max(1);
+    repeated.0.truncate(count * size);
+    repeated.1.truncate(count);
+    repeated
 }
 
 fn gather<const N: usize>(mut all: (Vec<u8>, Vec<f32>), (bytes, value): ([u8; N], f32)) -> (Vec<u8>, Vec<f32>) {
