@@ -2,6 +2,8 @@
 
 use super::plain::{Fault, Plain};
 use super::report::{Outcome, Report};
+use super::run::check_on;
+use super::specimen::Specimen;
 use super::{RULES, check_backend};
 use llmq_plugin_api::client::Backend;
 
@@ -43,7 +45,9 @@ fn every_broken_promise_is_caught_by_its_rule() {
         (Fault::PanicsOnNonsense, "hostile.truncated"),
         (Fault::NeverStops, "cancel.prompt"),
     ] {
-        let report = check(fault);
+        // The small specimen is enough for a known fault, and twenty times as fast.
+        let backend = Backend::in_process(Plain(fault)).unwrap();
+        let report = check_on(&[Specimen::odd()], &backend, None, &mut |_| {});
         let failed: Vec<&str> = report.failures().map(|v| v.rule.as_str()).collect();
         assert!(failed.contains(&rule), "{fault:?} should fail {rule}, failed: {failed:?}");
         assert!(report.failures().all(|v| !v.reason.is_empty()), "a failure of {fault:?} has no reason");

@@ -14,14 +14,23 @@ pub fn check_backend(backend: &Backend, manifest: Option<&Manifest>) -> Report {
 
 /// The same, telling every step.
 pub(super) fn check_and_tell(backend: &Backend, manifest: Option<&Manifest>, tell: &mut dyn FnMut(&Line)) -> Report {
+    check_on(&[Specimen::regular(), Specimen::odd()], backend, manifest, tell)
+}
+
+/// The same, on other models.
+pub(super) fn check_on(
+    specimens: &[Specimen],
+    backend: &Backend,
+    manifest: Option<&Manifest>,
+    tell: &mut dyn FnMut(&Line),
+) -> Report {
     let descriptor = backend.descriptor();
     let mut judge = Judge::new(tell);
     describing::judge(&mut judge, backend, manifest);
-    let specimens = [Specimen::regular(), Specimen::odd()];
     for format in descriptor.formats.iter().filter(|f| f.can_write) {
         refusing::judge(&mut judge, backend, format, &specimens[0]);
         for (place, level) in format.levels.iter().enumerate() {
-            for specimen in &specimens {
+            for specimen in specimens {
                 let case = format!("{} {} {}", format.id, level.id, specimen.name);
                 let performed = one(&mut judge, backend, format, level, specimen, &case);
                 // Damage is about the container, which all levels share.

@@ -4,8 +4,8 @@ use super::Noise;
 use half::{bf16, f16};
 use llmq_plugin_api::wire::{Role, TensorDescription};
 
-/// Weights after which the numbers repeat. Only tensors whose work counts, not whose values, are larger.
-const PERIOD: usize = 1 << 18;
+/// Weights after which the numbers repeat: no tensor of the two specimens whose values count is larger.
+const PERIOD: usize = 1 << 17;
 
 /// Bytes in the tensor's dtype, and the numbers they hold.
 pub fn make((index, tensor): (usize, &TensorDescription)) -> (Vec<u8>, Vec<f32>) {
