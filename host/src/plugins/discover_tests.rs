@@ -154,17 +154,17 @@ fn absent_and_relative_folders_are_reported() {
 #[test]
 fn formats_lead_to_plugins_and_mistakes_are_explained() {
     let bench = Bench::new(&["a"]);
-    bench.plugin("a/libllmq_gguf.so", "gguf", &["gguf"]);
-    bench.plugin("a/libllmq_my_gguf.so", "my-gguf", &["gguf", "other"]);
+    bench.plugin("a/libllmq_quad.so", "quad", &["quad"]);
+    bench.plugin("a/libllmq_my_quad.so", "my-quad", &["quad", "other"]);
     let catalogue = bench.walk();
     assert_eq!(catalogue.formats().len(), 3);
-    assert_eq!(catalogue.for_format("other", None).unwrap().id(), "my-gguf");
-    assert_eq!(catalogue.for_format("gguf", Some("my-gguf")).unwrap().id(), "my-gguf");
+    assert_eq!(catalogue.for_format("other", None).unwrap().id(), "my-quad");
+    assert_eq!(catalogue.for_format("quad", Some("my-quad")).unwrap().id(), "my-quad");
     let cases = [
-        ("gguf", None, "2 plugins: gguf, my-gguf", "--plugin gguf"),
-        ("ggfu", None, "no plugin handles the format `ggfu`", "did you mean `gguf`"),
-        ("other", Some("gguf"), "does not handle the format `other`", "it handles: gguf"),
-        ("gguf", Some("my-gguff"), "there is no plugin `my-gguff`", "did you mean `my-gguf`"),
+        ("quad", None, "2 plugins: my-quad, quad", "--plugin my-quad"),
+        ("qaud", None, "no plugin handles the format `qaud`", "did you mean `quad`"),
+        ("other", Some("quad"), "does not handle the format `other`", "it handles: quad"),
+        ("quad", Some("my-quadd"), "there is no plugin `my-quadd`", "did you mean `my-quad`"),
     ];
     for (format, plugin, message, suggestion) in cases {
         let failure = catalogue.for_format(format, plugin).unwrap_err();
@@ -172,6 +172,6 @@ fn formats_lead_to_plugins_and_mistakes_are_explained() {
         assert!(failure.message.contains(message), "{}", failure.message);
         assert!(failure.suggestion.contains(suggestion), "{}", failure.suggestion);
     }
-    let none = Catalogue::default().for_format("gguf", None).unwrap_err();
-    assert!(none.suggestion.contains("libllmq_gguf.so"), "{}", none.suggestion);
+    let none = Catalogue::default().for_format("quad", None).unwrap_err();
+    assert!(none.suggestion.contains("libllmq_quad.so"), "{}", none.suggestion);
 }

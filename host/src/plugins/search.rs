@@ -140,7 +140,7 @@ mod tests {
     fn around() -> Surroundings {
         Surroundings {
             plugin_path: Some("/a::/b".into()),
-            disabled: Some("gguf, awq,,".into()),
+            disabled: Some("quad, octa,,".into()),
             data_home: None,
             home: Some("/home/u".into()),
             executable: Some("/opt/q/bin/llm-quantize".into()),
@@ -184,6 +184,6 @@ mod tests {
 
     #[test]
     fn disabled_ids_are_split_and_trimmed() {
-        assert_eq!(around().disabled_ids(), ["gguf", "awq"]);
+        assert_eq!(around().disabled_ids(), ["quad", "octa"]);
     }
 }
