@@ -3,9 +3,11 @@
 pub mod drift;
 pub mod example_plugin;
 pub mod gguf_file;
+pub mod golden;
 pub mod judge;
 pub mod program;
 pub mod repository;
+pub mod synthetic;
 pub mod workdir;
 
 pub use program::{Outcome, Program};
