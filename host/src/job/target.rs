@@ -38,7 +38,9 @@ impl Target {
             let hint = "Give a plain file name to --output-name and the folder to --output-dir.";
             return Err(Failure::new(Class::InvalidArguments, message).suggest(hint));
         }
-        Ok(Target { dir: dir.to_path_buf(), name: format!("{stem}{ending}"), stem, container: format.container })
+        // Absolute, so that a script finds the output wherever it looks from.
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
+        Ok(Target { dir, name: format!("{stem}{ending}"), stem, container: format.container })
     }
 
     /// Name of the output as shown, and of its checkpoint folder.
