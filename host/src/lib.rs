@@ -11,5 +11,6 @@ pub mod inspect;
 pub mod job;
 pub mod memory;
 pub mod model;
+mod nearest;
 pub mod plugins;
 pub mod report;

@@ -15,7 +15,7 @@ fn versions_of_one_major_work_in_both_directions() {
     std::fs::copy(&newer, plugins.join("libllmq_int8.so")).unwrap();
     let list = work.program(["--format", "json", "plugins", "list", "--plugin-dir", "plugins"]).succeed().json();
     assert!(list.to_string().contains("\"1.1.0\""), "the list states the plugin's interface: {list}");
-    work.program(["quantize", "--plugin-dir", "plugins", "-q", "int8"])
+    work.program(["quantize", "--plugin-dir", "plugins", "-q", "W8"])
         .args([repository::tiny_model().as_os_str(), "int8".as_ref()])
         .args(["-n", "newer"])
         .succeed();
@@ -29,7 +29,7 @@ fn versions_of_one_major_work_in_both_directions() {
 
     // Both give the same bytes.
     std::fs::copy(&older, plugins.join("libllmq_int8.so")).unwrap();
-    work.program(["quantize", "--plugin-dir", "plugins", "-q", "int8"])
+    work.program(["quantize", "--plugin-dir", "plugins", "-q", "W8"])
         .args([repository::tiny_model().as_os_str(), "int8".as_ref()])
         .args(["-n", "older"])
         .succeed();

@@ -1,7 +1,7 @@
 //! A Hugging Face folder in figures: the contract's keys first, then what else is known.
 
 use super::TensorLine;
-use crate::model::Model;
+use crate::model::{Model, torch_dtype};
 use serde::Serialize;
 
 /// Description of an unquantized model.
@@ -78,32 +78,5 @@ impl FolderInfo {
             notes: model.notes().to_vec(),
             tensors: with_tensors.then_some(tensors),
         }
-    }
-}
-
-/// torch's name of a safetensors dtype, as config.json spells it.
-fn torch_dtype(dtype: &str) -> String {
-    match dtype {
-        "F64" => "float64".into(),
-        "F32" => "float32".into(),
-        "F16" => "float16".into(),
-        "BF16" => "bfloat16".into(),
-        "F8_E4M3" => "float8_e4m3fn".into(),
-        "F8_E5M2" => "float8_e5m2".into(),
-        other => match other.strip_prefix('I') {
-            Some(bits) => format!("int{bits}"),
-            None => other.replacen('U', "uint", 1).to_ascii_lowercase(),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::torch_dtype;
-
-    #[test]
-    fn dtypes_are_spelled_as_config_json_does() {
-        let spelled = ["F32", "BF16", "F16", "I8", "U8", "F8_E4M3"].map(torch_dtype);
-        assert_eq!(spelled, ["float32", "bfloat16", "float16", "int8", "uint8", "float8_e4m3fn"]);
     }
 }

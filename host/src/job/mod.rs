@@ -12,7 +12,6 @@ mod finish;
 mod finished;
 mod flush;
 mod journal;
-mod nearest;
 mod open;
 mod partial;
 mod plan_report;
@@ -34,7 +33,6 @@ mod units;
 mod validate;
 mod weights;
 
-pub use nearest::nearest;
 pub use plan_report::{PlanReport, PlannedFile, PlannedTensor};
 pub use preflight::Needs;
 pub use report::{JobReport, MemoryReport, Metadata, PluginReport, UnitCounts};

@@ -2,6 +2,7 @@
 
 use super::validate::TensorCheck;
 use crate::memory::Peaks;
+use crate::model::torch_dtype;
 use llmq_plugin_api::wire::ModelDescription;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -73,7 +74,7 @@ impl Metadata {
     /// From a description and the bytes of its tensors.
     pub fn new(model: &ModelDescription, original_size: u64) -> Metadata {
         Metadata {
-            original_dtype: torch_dtype(&model.dtype).to_owned(),
+            original_dtype: torch_dtype(&model.dtype),
             original_size,
             layers_processed: model.hyperparameters.layers,
             parameter_count: model.parameter_count(),
@@ -119,15 +120,4 @@ pub struct PluginReport {
     pub id: String,
     /// Version.
     pub version: String,
-}
-
-/// safetensors' word in PyTorch's spelling, which the contract uses.
-fn torch_dtype(word: &str) -> &str {
-    match word {
-        "F64" => "float64",
-        "F32" => "float32",
-        "F16" => "float16",
-        "BF16" => "bfloat16",
-        other => other,
-    }
 }

@@ -1,7 +1,7 @@
 //! From what was typed to a request that fits the backend's own declarations, or a sentence on what does not.
 
-use super::nearest::nearest;
 use crate::failure::{Class, Failure};
+use crate::nearest::nearest;
 use llmq_plugin_api::wire::{Descriptor, FormatDescriptor, Level, OptionKind, OptionSpec};
 use serde_json::{Map, Value};
 

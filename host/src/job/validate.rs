@@ -6,6 +6,7 @@ use super::services::JobServices;
 use super::source::JobSource;
 use super::stop::{Stop, storage};
 use crate::failure::{Class, Failure};
+use crate::model::map_file;
 use llmq_plugin_api::client::{Backend, Reader};
 use llmq_plugin_api::sdk::MappedFile;
 use llmq_plugin_api::wire::{Level, ModelDescription, Plan, Severity, StoredTensor};
@@ -59,9 +60,7 @@ impl Validation<'_> {
     pub fn run(&self, partial: &Partial) -> Result<Validated, Stop> {
         let mut maps = Vec::with_capacity(partial.files().len());
         for (path, file) in partial.files() {
-            // SAFETY: the files are this job's own, locked against other jobs and not written any more; the map is
-            // dropped before they get their final names.
-            maps.push(unsafe { Mmap::map(file) }.map_err(|e| storage("map", path, &e))?);
+            maps.push(map_file(file).map_err(|e| storage("map", path, &e))?);
         }
         let view = |(file, map): (&_, &'_ Mmap)| -> (String, u64) {
             let file: &llmq_plugin_api::wire::OutputFile = file;

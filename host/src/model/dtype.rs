@@ -87,6 +87,22 @@ impl Dtype {
     }
 }
 
+/// torch's name of a safetensors dtype, as config.json spells it.
+pub fn torch_dtype(dtype: &str) -> String {
+    match dtype {
+        "F64" => "float64".into(),
+        "F32" => "float32".into(),
+        "F16" => "float16".into(),
+        "BF16" => "bfloat16".into(),
+        "F8_E4M3" => "float8_e4m3fn".into(),
+        "F8_E5M2" => "float8_e5m2".into(),
+        other => match other.strip_prefix('I') {
+            Some(bits) => format!("int{bits}"),
+            None => other.replacen('U', "uint", 1).to_ascii_lowercase(),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +136,11 @@ mod tests {
         let bytes: Vec<u8> = [0.1f64, -2.0, 1e-300, 7.25].iter().flat_map(|x| x.to_le_bytes()).collect();
         Dtype::F64.widen(&bytes, &mut out);
         assert_eq!(out, [0.1f32, -2.0, 0.0, 7.25]);
+    }
+
+    #[test]
+    fn dtypes_are_spelled_as_config_json_does() {
+        let spelled = ["F32", "BF16", "F16", "I8", "U8", "F8_E4M3"].map(torch_dtype);
+        assert_eq!(spelled, ["float32", "bfloat16", "float16", "int8", "uint8", "float8_e4m3fn"]);
     }
 }

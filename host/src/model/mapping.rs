@@ -13,6 +13,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// Maps a whole open file read-only.
+pub fn map_file(file: &File) -> std::io::Result<Mmap> {
+    // SAFETY: the map is read-only. Outside changes of the file cannot be excluded; the module's text says what they
+    // lead to. Nothing relies on the bytes staying equal for memory safety: they are only ever read as numbers, and
+    // every range is checked against the mapped length.
+    unsafe { Mmap::map(file) }
+}
+
 /// One mapped file.
 #[derive(Debug)]
 pub struct MappedFile {
@@ -34,10 +42,7 @@ impl MappedFile {
         }
         let file = File::open(&path).map_err(|e| io("open", e))?;
         let metadata = file.metadata().map_err(|e| io("read", e))?;
-        // SAFETY: the map is read-only and private to this struct. Outside changes of the file cannot be excluded; the
-        // module's text says what they lead to. Nothing here relies on the bytes staying equal for memory safety:
-        // they are only ever read as numbers, and every range was checked against the mapped length.
-        let map = unsafe { Mmap::map(&file) }.map_err(|e| io("map", e))?;
+        let map = map_file(&file).map_err(|e| io("map", e))?;
         Ok(MappedFile { name: name.to_owned(), path, modified: metadata.modified().ok(), file, map })
     }
 

@@ -19,10 +19,10 @@ mod side_files;
 mod source;
 mod tied_head;
 
-pub use dtype::Dtype;
+pub use dtype::{Dtype, torch_dtype};
 pub use error::{ModelError, ModelErrorKind};
 pub use fingerprint::Fingerprint;
 pub use finite::first_non_finite;
-pub use mapping::MappedFile;
+pub use mapping::{MappedFile, map_file};
 pub use safetensors_header::{MAX_HEADER, StoredTensor, read_header};
 pub use source::{Model, NonFinite, TensorData};

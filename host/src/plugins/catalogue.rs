@@ -4,9 +4,10 @@
 //! with different ids for one format are legal; then `--plugin ID` must say which, because silently preferring one
 //! would make the bytes of an output depend on what else is installed.
 
+use super::file_name_of;
 use super::search::{Searched, Tier};
-use super::{file_name_of, nearest};
 use crate::failure::{Class, Failure};
+use crate::nearest::nearest;
 use llmq_plugin_api::wire::Manifest;
 use serde::Serialize;
 use std::path::PathBuf;

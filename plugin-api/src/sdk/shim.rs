@@ -1,7 +1,7 @@
 //! From the ABI to the author's traits: decode, guard, encode. One shim per trait, no logic.
 
 use super::panic::guard;
-use super::{Backend, Context, Error, MappedFile, Model, Output, Reader, Session, Unit};
+use super::{Backend, Context, Error, Kind, MappedFile, Model, Output, Reader, Session, Unit};
 use crate::{abi, wire};
 use abi_stable::{
     sabi_trait::TD_Opaque,
@@ -24,6 +24,23 @@ fn mapped<'a>(files: RSlice<'a, abi::FileView<'a>>) -> Vec<MappedFile<'a>> {
     files.as_slice().iter().map(one).collect()
 }
 
+/// Words that the backend's own description does not know are refused here, once for all backends: an option that is
+/// silently ignored is worse than an error.
+fn known(descriptor: &wire::Descriptor, request: &wire::Request) -> Result<(), Error> {
+    let refused = |what: &str, word: &str| {
+        let message = format!("the backend `{}` has no {what} `{word}`", descriptor.id);
+        Error::new(Kind::InvalidRequest, message).subject(word).hint("see `llm-quantize plugins info` for what it has")
+    };
+    let format = descriptor.format(&request.format).ok_or_else(|| refused("format", &request.format))?;
+    if !format.levels.iter().any(|level| level.id == request.level) {
+        return Err(refused("level", &request.level));
+    }
+    match request.options.keys().find(|name| !format.options.iter().any(|option| option.name == **name)) {
+        Some(name) => Err(refused("option", name)),
+        None => Ok(()),
+    }
+}
+
 impl abi::Backend for BackendShim {
     fn describe(&self) -> RString {
         guard("describe", || Ok(wire::encode(&self.0.describe()).into())).unwrap_or_else(|e| e.message.into())
@@ -37,6 +54,7 @@ impl abi::Backend for BackendShim {
     ) -> abi::PResult<abi::SessionBox> {
         outcome(guard("open_session", || {
             let request: wire::Request = wire::decode("request", request.as_str())?;
+            known(&self.0.describe(), &request)?;
             let session = self.0.open_session(&Context::from_abi(host), &Model::from_abi(model)?, &request)?;
             Ok(abi::Session_TO::from_value(SessionShim(session), TD_Opaque))
         }))

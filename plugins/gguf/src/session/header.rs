@@ -116,7 +116,16 @@ fn refused(error: VocabError) -> Error {
         | VocabError::TooLarge { .. } => Kind::CorruptInput,
         _ => Kind::UnsupportedModel,
     };
-    Error::new(kind, error.to_string())
+    let hint = match error {
+        VocabError::Json { .. } | VocabError::Malformed { .. } | VocabError::Protobuf { .. } => {
+            "download the tokenizer files again; they are damaged or incomplete"
+        }
+        VocabError::TooLarge { .. } => "check where the tokenizer files come from",
+        _ => {
+            "compare the tokenizer files with those of the published model; --pre NAME fixes the pre-tokenizer by hand"
+        }
+    };
+    Error::new(kind, error.to_string()).hint(hint)
 }
 
 fn source_note(source: VocabSource) -> String {
