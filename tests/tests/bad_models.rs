@@ -59,7 +59,7 @@ fn missing_pieces() {
     refused(3, &["config.json"], |m| std::fs::remove_file(m.join("config.json")).unwrap());
     refused(3, &["safetensors"], |m| std::fs::remove_file(m.join(WEIGHTS)).unwrap());
     refused(1, &["tokenizer"], |m| std::fs::remove_file(m.join("tokenizer.json")).unwrap());
-    refused(3, &["model-00002-of-00002.safetensors"], |m| {
+    refused(1, &["model-00002-of-00002.safetensors"], |m| {
         std::fs::rename(m.join(WEIGHTS), m.join("model-00001-of-00002.safetensors")).unwrap();
         let map = r#"{"weight_map":{"model.norm.weight":"model-00001-of-00002.safetensors","lm_head.weight":"model-00002-of-00002.safetensors"}}"#;
         std::fs::write(m.join("model.safetensors.index.json"), map).unwrap();
