@@ -112,7 +112,10 @@ impl BlockType {
     /// Whether [`quantize_rows`](crate::quantize_rows) writes this type.
     pub const fn can_quantize(self) -> bool {
         use BlockType::*;
-        matches!(self, F32 | F16 | BF16 | Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q8_0 | Q2_K | Q3_K | Q4_K | Q5_K | Q6_K)
+        let whole_numbers = matches!(self, I8 | I16 | I32 | I64 | F64);
+        let activations = matches!(self, Q8_1 | Q8_K);
+        let lattice = matches!(self, IQ2_XXS | IQ2_XS | IQ2_S | IQ3_XXS | IQ3_S | IQ1_S | IQ1_M);
+        !(whole_numbers || activations || lattice)
     }
 
     /// Whether [`dequantize_rows`](crate::dequantize_rows) reads this type.

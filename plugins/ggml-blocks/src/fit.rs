@@ -2,6 +2,7 @@
 
 pub(crate) mod affine;
 pub(crate) mod descent;
+pub(crate) mod nonlinear;
 pub(crate) mod positive;
 pub(crate) mod symmetric;
 

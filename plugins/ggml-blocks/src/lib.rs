@@ -13,8 +13,8 @@
 //! | `fit/` | one scale search per file |
 //! | `lanes`, `round` | arithmetic of side-by-side groups; the reference's float-to-integer conversions |
 //!
-//! Deliberately absent: the codebook types (IQ*), ternary and 4-bit float types have their ids and sizes but no codec
-//! yet, and nothing chooses processor features at run time.
+//! Deliberately absent: the lattice codebook types (IQ1, IQ2, IQ3) have their ids and sizes but no codec yet, and
+//! nothing chooses processor features at run time.
 #![forbid(unsafe_code)]
 
 mod block_type;

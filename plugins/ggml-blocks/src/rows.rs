@@ -1,13 +1,16 @@
 //! Whole rows through the block codecs: sizes are checked here, so that the codecs see whole blocks only.
 
 use crate::types::f32 as single;
-use crate::types::{SUPER, bf16, f16, q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1, q5_k, q6_k, q8_0};
+use crate::types::{
+    SUPER, bf16, f16, iq4_nl, iq4_xs, mxfp4, nvfp4, q1_0, q2_0, q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1,
+};
+use crate::types::{q5_k, q6_k, q8_0, tq1_0, tq2_0};
 use crate::{BlockError, BlockType};
 
 /// Quantizes whole rows of `cols` weights into `dst`.
 ///
 /// `importance`, when given, holds one weight per column (an importance matrix's mean squared activation) and is used
-/// for every row; F32, F16, BF16 and Q8_0 ignore it, as the reference does. Bytes equal the reference's for finite
+/// for every row; F32, F16, BF16, Q8_0, Q1_0, Q2_0, TQ1_0, TQ2_0, MXFP4 and NVFP4 ignore it, as the reference does. Bytes equal the reference's for finite
 /// weights and finite, non-negative importance.
 ///
 /// NaN and infinity never panic, but what is written for them is unspecified (always the same for the same input).
@@ -46,13 +49,22 @@ pub fn quantize_rows(
         BlockType::Q3_K => long(src, importance, dst, q3_k::encode, q3_k::encode_weighted),
         BlockType::Q4_K => long(src, importance, dst, q4_k::encode, q4_k::encode_weighted),
         BlockType::Q5_K => long(src, importance, dst, q5_k::encode, q5_k::encode_weighted),
-        BlockType::Q6_K => long(
+        BlockType::Q6_K => either(src, importance, dst, q6_k::encode),
+        BlockType::IQ4_NL => short(
             src,
+            cols,
             importance,
             dst,
-            |x, out| q6_k::encode(x, None, out),
-            |x, importance, out| q6_k::encode(x, Some(importance), out),
+            |x, out| iq4_nl::encode_blocks(x, None, core::slice::from_mut(out)),
+            |x, importance, out| iq4_nl::encode_blocks(x, Some(importance), out),
         ),
+        BlockType::IQ4_XS => either(src, importance, dst, iq4_xs::encode),
+        BlockType::TQ1_0 => blocks(src, dst, tq1_0::encode),
+        BlockType::TQ2_0 => blocks(src, dst, tq2_0::encode),
+        BlockType::MXFP4 => blocks(src, dst, mxfp4::encode),
+        BlockType::NVFP4 => blocks(src, dst, nvfp4::encode),
+        BlockType::Q1_0 => blocks(src, dst, q1_0::encode),
+        BlockType::Q2_0 => blocks(src, dst, q2_0::encode),
         _ => return Err(BlockError::CannotQuantize(ty)),
     }
     Ok(())
@@ -83,6 +95,14 @@ pub fn dequantize_rows(ty: BlockType, src: &[u8], cols: usize, dst: &mut [f32]) 
         BlockType::Q4_K => blocks(src, dst, q4_k::decode),
         BlockType::Q5_K => blocks(src, dst, q5_k::decode),
         BlockType::Q6_K => blocks(src, dst, q6_k::decode),
+        BlockType::IQ4_NL => blocks(src, dst, iq4_nl::decode),
+        BlockType::IQ4_XS => blocks(src, dst, iq4_xs::decode),
+        BlockType::TQ1_0 => blocks(src, dst, tq1_0::decode),
+        BlockType::TQ2_0 => blocks(src, dst, tq2_0::decode),
+        BlockType::MXFP4 => blocks(src, dst, mxfp4::decode),
+        BlockType::NVFP4 => blocks(src, dst, nvfp4::decode),
+        BlockType::Q1_0 => blocks(src, dst, q1_0::decode),
+        BlockType::Q2_0 => blocks(src, dst, q2_0::decode),
         _ => return Err(BlockError::CannotDequantize(ty)),
     }
     Ok(())
@@ -146,4 +166,15 @@ fn long<const BYTES: usize>(
     for ((x, importance), stored) in src.as_chunks::<SUPER>().0.iter().zip(importance).zip(stored) {
         weighted(x, importance, stored);
     }
+}
+
+/// The super-block types with one function for both cases.
+#[inline(always)]
+fn either<const BYTES: usize>(
+    src: &[f32],
+    importance: Option<&[f32]>,
+    dst: &mut [u8],
+    encode: impl Fn(&[f32; SUPER], Option<&[f32; SUPER]>, &mut [u8; BYTES]),
+) {
+    long(src, importance, dst, |x, out| encode(x, None, out), |x, importance, out| encode(x, Some(importance), out));
 }

@@ -7,6 +7,13 @@ pub(crate) mod bf16;
 pub(crate) mod f16;
 pub(crate) mod f32;
 pub(crate) mod fifth_bits;
+pub(crate) mod four_bit_float;
+pub(crate) mod iq4_nl;
+pub(crate) mod iq4_xs;
+pub(crate) mod mxfp4;
+pub(crate) mod nvfp4;
+pub(crate) mod q1_0;
+pub(crate) mod q2_0;
 pub(crate) mod q2_k;
 pub(crate) mod q3_k;
 pub(crate) mod q4_0;
@@ -20,8 +27,11 @@ pub(crate) mod q8_0;
 pub(crate) mod range;
 pub(crate) mod requantize;
 pub(crate) mod six_bit_scales;
+pub(crate) mod ternary;
+pub(crate) mod tq1_0;
+pub(crate) mod tq2_0;
 pub(crate) mod two_bit_planes;
 pub(crate) mod weighted_row;
 
-/// Weights per super-block of the K types.
+/// Weights per super-block of the K, IQ and TQ types.
 pub(crate) const SUPER: usize = 256;

@@ -1,6 +1,7 @@
 //! Finds stored scales and values that are not finite, as the reference does before it trusts a row.
 
 use crate::types::f16::f16_to_f32;
+use crate::types::mxfp4;
 use crate::{BlockError, BlockType};
 
 /// Where a block keeps a half-float scale: byte offset and name.
@@ -24,6 +25,12 @@ pub fn validate_rows(ty: BlockType, bytes: &[u8]) -> Result<(), BlockError> {
         Q2_K => halves(ty, bytes, &[(80, "scale"), (82, "minimum")]),
         Q3_K => halves(ty, bytes, &[(108, "scale")]),
         Q6_K => halves(ty, bytes, &[(208, "scale")]),
+        IQ4_NL | IQ4_XS | Q1_0 | Q2_0 => halves(ty, bytes, &[(0, "scale")]),
+        TQ1_0 => halves(ty, bytes, &[(52, "scale")]),
+        TQ2_0 => halves(ty, bytes, &[(64, "scale")]),
+        MXFP4 => first_bad(ty, bytes, bad_mxfp4),
+        // Its scales are small floats without infinity; its NaN is read as zero.
+        NVFP4 => Ok(()),
         _ => Err(BlockError::CannotDequantize(ty)),
     }
 }
@@ -33,6 +40,16 @@ fn halves(ty: BlockType, bytes: &[u8], fields: &[ScaleAt]) -> Result<(), BlockEr
         let finite = |at: usize| f16_to_f32(u16::from_le_bytes([block[at], block[at + 1]])).is_finite();
         fields.iter().find(|&&(at, _)| !finite(at)).map(|&(_, name)| name)
     })
+}
+
+/// Exponent 255 is this format's NaN; below it, the largest exponents can lift a code beyond single precision.
+fn bad_mxfp4(block: &[u8]) -> Option<&'static str> {
+    let mut weights = [0.0; 32];
+    mxfp4::decode(block.first_chunk()?, &mut weights);
+    if block[0] == u8::MAX {
+        return Some("scale");
+    }
+    weights.iter().any(|weight| !weight.is_finite()).then_some("value")
 }
 
 fn first_bad(ty: BlockType, bytes: &[u8], bad_field: impl Fn(&[u8]) -> Option<&'static str>) -> Result<(), BlockError> {
@@ -48,8 +65,10 @@ mod tests {
 
     #[test]
     fn weights_too_large_for_the_scale_are_found_in_their_block() {
+        use BlockType::*;
+        // The others have scales that reach further, or none that can fail.
         let types = BlockType::ALL.iter().copied().filter(|ty| ty.can_quantize());
-        for ty in types.filter(|ty| !matches!(ty, BlockType::F32 | BlockType::BF16)) {
+        for ty in types.filter(|ty| !matches!(ty, F32 | BF16 | MXFP4 | NVFP4)) {
             let len = ty.block_len();
             let mut x: Vec<f32> = (0..4 * len).map(|i| (i as f32).sin() + 0.01).collect();
             let mut bytes = vec![0; 4 * ty.block_bytes()];
@@ -60,6 +79,18 @@ mod tests {
             let found = validate_rows(ty, &bytes);
             assert!(matches!(found, Err(BlockError::NotFinite { block: 2, .. })), "{ty:?}: {found:?}");
         }
+    }
+
+    #[test]
+    fn exponents_that_are_too_large_are_found() {
+        let mut bytes = [0u8; 2 * 17];
+        bytes[17] = 255;
+        let bad = |field| Err(BlockError::NotFinite { ty: BlockType::MXFP4, block: 1, field });
+        assert_eq!(validate_rows(BlockType::MXFP4, &bytes), bad("scale"));
+        (bytes[17], bytes[20]) = (254, 0x70);
+        assert_eq!(validate_rows(BlockType::MXFP4, &bytes), bad("value"));
+        bytes[20] = 0x10;
+        assert_eq!(validate_rows(BlockType::MXFP4, &bytes), Ok(()));
     }
 
     #[test]
@@ -84,6 +115,12 @@ mod tests {
             (Q5_K, 0, "scale"),
             (Q5_K, 2, "minimum"),
             (Q6_K, 208, "scale"),
+            (IQ4_NL, 0, "scale"),
+            (IQ4_XS, 0, "scale"),
+            (TQ1_0, 52, "scale"),
+            (TQ2_0, 64, "scale"),
+            (Q1_0, 0, "scale"),
+            (Q2_0, 0, "scale"),
         ] {
             let size = ty.block_bytes();
             let mut bytes = vec![0; 3 * size];

@@ -8,7 +8,7 @@ use std::path::Path;
 use llmq_ggml_blocks::{BlockType, dequantize_rows, quantize_rows};
 
 const COLS: usize = 1024;
-const TYPES: [BlockType; 12] = [
+const TYPES: &[BlockType] = &[
     BlockType::F16,
     BlockType::BF16,
     BlockType::Q4_0,
@@ -21,7 +21,24 @@ const TYPES: [BlockType; 12] = [
     BlockType::Q4_K,
     BlockType::Q5_K,
     BlockType::Q6_K,
+    BlockType::IQ4_NL,
+    BlockType::IQ4_XS,
+    BlockType::TQ1_0,
+    BlockType::TQ2_0,
+    BlockType::MXFP4,
+    BlockType::NVFP4,
+    BlockType::Q1_0,
+    BlockType::Q2_0,
 ];
+
+/// Types whose weights were recorded in full; of the others, a checksum of the weights.
+const IN_FULL: usize = 12;
+
+/// One recording serves both cases.
+fn ignores_importance(ty: BlockType) -> bool {
+    use BlockType::*;
+    matches!(ty, TQ1_0 | TQ2_0 | MXFP4 | NVFP4 | Q1_0 | Q2_0)
+}
 
 fn bytes(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -41,7 +58,8 @@ fn differing_blocks(ty: BlockType, ours: &[u8], theirs: &[u8]) -> Vec<usize> {
 
 fn check_quantize(importance: Option<&[f32]>, suffix: &str) {
     let input = floats("input.f32");
-    for ty in TYPES {
+    for &ty in TYPES {
+        let suffix = if ignores_importance(ty) { "noimat" } else { suffix };
         let theirs = bytes(&format!("{}.{suffix}.bin", ty.name()));
         let mut ours = vec![0xaa; theirs.len()];
         quantize_rows(ty, &input, COLS, importance, &mut ours).unwrap();
@@ -62,7 +80,7 @@ fn bytes_with_importance_are_the_references() {
 
 #[test]
 fn dequantized_weights_are_the_references_bit_for_bit() {
-    for ty in TYPES {
+    for &ty in &TYPES[..IN_FULL] {
         for (stored, weights) in [("noimat.bin", "f32"), ("imat.bin", "imat.f32")] {
             let ignores_importance = matches!(ty, BlockType::F16 | BlockType::BF16 | BlockType::Q8_0);
             if ignores_importance && weights == "imat.f32" {
@@ -75,6 +93,28 @@ fn dequantized_weights_are_the_references_bit_for_bit() {
                 assert_eq!(a.to_bits(), b.to_bits(), "{} {stored}: weight {i}: {a:e} for {b:e}", ty.name());
             }
         }
+    }
+}
+
+/// FNV-1a over the little-endian bytes of the weights.
+fn checksum(weights: &[f32]) -> u64 {
+    let bytes = weights.iter().flat_map(|weight| weight.to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[test]
+fn dequantized_weights_have_the_checksums_of_the_references() {
+    let listed = String::from_utf8(bytes("dequantized.txt")).unwrap();
+    for line in listed.lines() {
+        let (file, sum) = line.split_once(' ').unwrap();
+        let ty = BlockType::from_name(file.split('.').next().unwrap()).unwrap();
+        let stored = bytes(file);
+        let mut ours = vec![f32::NAN; stored.len() / ty.block_bytes() * ty.block_len()];
+        dequantize_rows(ty, &stored, COLS, &mut ours).unwrap();
+        assert_eq!(format!("{:016x}", checksum(&ours)), sum, "{file}");
+    }
+    for &ty in &TYPES[IN_FULL..] {
+        assert!(listed.contains(&format!("{}.", ty.name())), "{} is not listed", ty.name());
     }
 }
 

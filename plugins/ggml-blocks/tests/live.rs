@@ -44,7 +44,11 @@ fn quantized_blocks_are_the_references() {
     let Some(reference) = Reference::open() else { return };
     let (mut all_blocks, mut all_wrong) = (0, 0);
     for ty in quantizable() {
-        let lengths: &[usize] = if ty.block_len() == 256 { &[256, 768, 2048] } else { &[32, 96, 288, 1056, 2048] };
+        let lengths: &[usize] = match ty.block_len() {
+            256 => &[256, 768, 2048],
+            64 | 128 => &[128, 384, 1152, 2048],
+            _ => &[32, 96, 288, 1056, 2048],
+        };
         let (mut blocks, mut wrong) = (0, 0);
         for seed in 0..seeds() {
             for (k, kind) in KINDS.iter().enumerate() {
@@ -116,4 +120,19 @@ fn type_table_is_the_references() {
         assert!(name.eq_ignore_ascii_case(ty.name()), "{} is called {name}", ty.name());
         assert_eq!((len, bytes), (ty.block_len(), ty.block_bytes()), "{}", ty.name());
     }
+}
+
+#[test]
+fn microscaling_exponents_are_the_references_around_every_power_of_two() {
+    let Some(reference) = Reference::open() else { return };
+    let mut x = Vec::new();
+    for exponent in 1..255u32 {
+        for ulps in -100..=100 {
+            let v = f32::from_bits((exponent << 23).wrapping_add_signed(ulps));
+            x.extend((0..32).map(|i| if i == 7 { v } else { 0.0 }));
+        }
+    }
+    let (blocks, wrong) = compare(&reference, BlockType::MXFP4, &x, 32, None, "power of two");
+    eprintln!("{blocks} blocks around powers of two, {wrong} differ");
+    assert_eq!(wrong, 0);
 }

@@ -85,6 +85,21 @@ impl Recipe {
         matches!(self, Recipe::F32 | Recipe::F16 | Recipe::BF16)
     }
 
+    /// Whether the reference refuses to make this level without an importance matrix.
+    pub fn needs_importance(self) -> bool {
+        use Recipe::*;
+        self.is_tiny() || matches!(self, Q2_K_S | IQ3_XXS | IQ3_XS)
+    }
+
+    /// Whether the reference refuses to give a tensor this encoding without importance for it. Embeddings and output,
+    /// which importance matrices do not hold, are excepted.
+    pub fn needs_importance_for(self, tensor: &str, encoding: BlockType) -> bool {
+        use BlockType::*;
+        let excepted = matches!(tensor, "token_embd.weight" | "per_layer_token_embd.weight" | "output.weight");
+        let needy = matches!(encoding, IQ1_S | IQ1_M | IQ2_XXS | IQ2_XS | IQ2_S | IQ3_XXS);
+        !excepted && (needy || (encoding == Q2_K && self == Recipe::Q2_K_S))
+    }
+
     /// The levels below 2.8 bits that share one set of rules.
     pub(super) fn is_tiny(self) -> bool {
         use Recipe::*;

@@ -13,6 +13,7 @@
 mod collect;
 mod converter_dtype;
 mod header;
+mod importance;
 mod options;
 mod plan;
 mod quantize;

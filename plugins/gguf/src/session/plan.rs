@@ -3,6 +3,7 @@
 use super::collect::{Gathered, Origin, collect};
 use super::converter_dtype::converter_dtype;
 use super::header::metadata;
+use super::importance::require_importance;
 use super::options::Options;
 use super::quantize::scratch_bytes;
 use super::{Encoding, GgufSession, SlotWork};
@@ -83,6 +84,7 @@ impl GgufSession {
             });
             work.push(slot_work(tensor, assignment.encoding, candidate, description, recipe));
         }
+        require_importance(recipe, &plan.slots, &offers)?;
         plan.units = unit_needs(&plan.slots, &work, &offers);
         plan.warnings.extend(warnings(description, &assigned, &options, recipe));
         Ok(GgufSession { plan, header: file.header, work })
