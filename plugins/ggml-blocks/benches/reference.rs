@@ -76,6 +76,9 @@ fn main() {
             }
         };
         for (what, q) in [("", None), ("importance", Some(&q[..]))] {
+            if q.is_none() && ty.needs_importance() {
+                continue;
+            }
             show(
                 what,
                 best(

@@ -114,13 +114,17 @@ impl BlockType {
         use BlockType::*;
         let whole_numbers = matches!(self, I8 | I16 | I32 | I64 | F64);
         let activations = matches!(self, Q8_1 | Q8_K);
-        let lattice = matches!(self, IQ2_XXS | IQ2_XS | IQ2_S | IQ3_XXS | IQ3_S | IQ1_S | IQ1_M);
-        !(whole_numbers || activations || lattice)
+        !(whole_numbers || activations || matches!(self, IQ1_M))
+    }
+
+    /// Whether [`quantize_rows`](crate::quantize_rows) writes this type only under importance weights.
+    pub const fn needs_importance(self) -> bool {
+        matches!(self, BlockType::IQ1_S | BlockType::IQ2_XXS | BlockType::IQ2_XS)
     }
 
     /// Whether [`dequantize_rows`](crate::dequantize_rows) reads this type.
     pub const fn can_dequantize(self) -> bool {
-        self.can_quantize()
+        self.can_quantize() || matches!(self, BlockType::IQ1_M)
     }
 }
 

@@ -56,6 +56,9 @@ pub enum BlockError {
         /// Importance weights handed over.
         have: usize,
     },
+    /// The type cannot be written without importance weights.
+    #[error("{ty} cannot be written without importance weights", ty = .0.name())]
+    ImportanceNeeded(BlockType),
     /// No quantizer for this type is in this crate.
     #[error("{ty} cannot be written yet", ty = .0.name())]
     CannotQuantize(BlockType),

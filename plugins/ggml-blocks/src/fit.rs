@@ -2,9 +2,11 @@
 
 pub(crate) mod affine;
 pub(crate) mod descent;
+pub(crate) mod lattice;
 pub(crate) mod nonlinear;
 pub(crate) mod positive;
 pub(crate) mod symmetric;
+pub(crate) mod ternary;
 
 use crate::lanes::Lanes;
 

@@ -11,13 +11,15 @@
 //! | `error_bound` | [`relative_error_bound`]: what a sound codec stays below |
 //! | `types/` | one block layout per file |
 //! | `fit/` | one scale search per file |
+//! | `codebook` | the points of the IQ1, IQ2 and IQ3 types, and what is near |
 //! | `lanes`, `round` | arithmetic of side-by-side groups; the reference's float-to-integer conversions |
 //!
-//! Deliberately absent: the lattice codebook types (IQ1, IQ2, IQ3) have their ids and sizes but no codec yet, and
-//! nothing chooses processor features at run time.
+//! Deliberately absent: IQ1_M is read but not written yet, and nothing chooses processor features at run time.
 #![forbid(unsafe_code)]
+#![allow(clippy::needless_range_loop, reason = "the groups of several arrays are walked side by side")]
 
 mod block_type;
+mod codebook;
 mod error;
 mod error_bound;
 mod fit;

@@ -2,7 +2,8 @@
 
 use crate::types::f32 as single;
 use crate::types::{
-    SUPER, bf16, f16, iq4_nl, iq4_xs, mxfp4, nvfp4, q1_0, q2_0, q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1,
+    SUPER, bf16, f16, iq1_m, iq1_s, iq2_s, iq2_xs, iq2_xxs, iq3_s, iq3_xxs, iq4_nl, iq4_xs, mxfp4, nvfp4, q1_0, q2_0,
+    q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1,
 };
 use crate::types::{q5_k, q6_k, q8_0, tq1_0, tq2_0};
 use crate::{BlockError, BlockType};
@@ -50,6 +51,12 @@ pub fn quantize_rows(
         BlockType::Q4_K => long(src, importance, dst, q4_k::encode, q4_k::encode_weighted),
         BlockType::Q5_K => long(src, importance, dst, q5_k::encode, q5_k::encode_weighted),
         BlockType::Q6_K => either(src, importance, dst, q6_k::encode),
+        BlockType::IQ1_S => needy(ty, src, importance, dst, iq1_s::encode)?,
+        BlockType::IQ2_XXS => needy(ty, src, importance, dst, iq2_xxs::encode)?,
+        BlockType::IQ2_XS => needy(ty, src, importance, dst, iq2_xs::encode)?,
+        BlockType::IQ2_S => either(src, importance, dst, iq2_s::encode),
+        BlockType::IQ3_XXS => either(src, importance, dst, iq3_xxs::encode),
+        BlockType::IQ3_S => either(src, importance, dst, iq3_s::encode),
         BlockType::IQ4_NL => short(
             src,
             cols,
@@ -95,6 +102,13 @@ pub fn dequantize_rows(ty: BlockType, src: &[u8], cols: usize, dst: &mut [f32]) 
         BlockType::Q4_K => blocks(src, dst, q4_k::decode),
         BlockType::Q5_K => blocks(src, dst, q5_k::decode),
         BlockType::Q6_K => blocks(src, dst, q6_k::decode),
+        BlockType::IQ1_S => blocks(src, dst, iq1_s::decode),
+        BlockType::IQ1_M => blocks(src, dst, iq1_m::decode),
+        BlockType::IQ2_XXS => blocks(src, dst, iq2_xxs::decode),
+        BlockType::IQ2_XS => blocks(src, dst, iq2_xs::decode),
+        BlockType::IQ2_S => blocks(src, dst, iq2_s::decode),
+        BlockType::IQ3_XXS => blocks(src, dst, iq3_xxs::decode),
+        BlockType::IQ3_S => blocks(src, dst, iq3_s::decode),
         BlockType::IQ4_NL => blocks(src, dst, iq4_nl::decode),
         BlockType::IQ4_XS => blocks(src, dst, iq4_xs::decode),
         BlockType::TQ1_0 => blocks(src, dst, tq1_0::decode),
@@ -177,4 +191,18 @@ fn either<const BYTES: usize>(
     encode: impl Fn(&[f32; SUPER], Option<&[f32; SUPER]>, &mut [u8; BYTES]),
 ) {
     long(src, importance, dst, |x, out| encode(x, None, out), |x, importance, out| encode(x, Some(importance), out));
+}
+
+/// The super-block types that cannot be written without importance.
+#[inline(always)]
+fn needy<const BYTES: usize>(
+    ty: BlockType,
+    src: &[f32],
+    importance: Option<&[f32]>,
+    dst: &mut [u8],
+    encode: impl Fn(&[f32; SUPER], &[f32; SUPER], &mut [u8; BYTES]),
+) -> Result<(), BlockError> {
+    let Some(importance) = importance else { return Err(BlockError::ImportanceNeeded(ty)) };
+    long(src, Some(importance), dst, |_, _| (), encode);
+    Ok(())
 }

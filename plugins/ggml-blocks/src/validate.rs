@@ -1,7 +1,7 @@
 //! Finds stored scales and values that are not finite, as the reference does before it trusts a row.
 
 use crate::types::f16::f16_to_f32;
-use crate::types::mxfp4;
+use crate::types::{iq1_m, mxfp4};
 use crate::{BlockError, BlockType};
 
 /// Where a block keeps a half-float scale: byte offset and name.
@@ -26,6 +26,11 @@ pub fn validate_rows(ty: BlockType, bytes: &[u8]) -> Result<(), BlockError> {
         Q3_K => halves(ty, bytes, &[(108, "scale")]),
         Q6_K => halves(ty, bytes, &[(208, "scale")]),
         IQ4_NL | IQ4_XS | Q1_0 | Q2_0 => halves(ty, bytes, &[(0, "scale")]),
+        IQ2_XXS | IQ2_XS | IQ2_S | IQ3_XXS | IQ3_S | IQ1_S => halves(ty, bytes, &[(0, "scale")]),
+        IQ1_M => first_bad(ty, bytes, |block| {
+            let half = block.first_chunk().map_or(0, iq1_m::scale);
+            (!f16_to_f32(half).is_finite()).then_some("scale")
+        }),
         TQ1_0 => halves(ty, bytes, &[(52, "scale")]),
         TQ2_0 => halves(ty, bytes, &[(64, "scale")]),
         MXFP4 => first_bad(ty, bytes, bad_mxfp4),
@@ -72,10 +77,12 @@ mod tests {
             let len = ty.block_len();
             let mut x: Vec<f32> = (0..4 * len).map(|i| (i as f32).sin() + 0.01).collect();
             let mut bytes = vec![0; 4 * ty.block_bytes()];
-            quantize_rows(ty, &x, 4 * len, None, &mut bytes).unwrap();
+            let ones = vec![1.0; 4 * len];
+            let importance = ty.needs_importance().then_some(&ones[..]);
+            quantize_rows(ty, &x, 4 * len, importance, &mut bytes).unwrap();
             assert_eq!(validate_rows(ty, &bytes), Ok(()));
             x[2 * len..3 * len].fill(1e9);
-            quantize_rows(ty, &x, 4 * len, None, &mut bytes).unwrap();
+            quantize_rows(ty, &x, 4 * len, importance, &mut bytes).unwrap();
             let found = validate_rows(ty, &bytes);
             assert!(matches!(found, Err(BlockError::NotFinite { block: 2, .. })), "{ty:?}: {found:?}");
         }
@@ -117,6 +124,12 @@ mod tests {
             (Q6_K, 208, "scale"),
             (IQ4_NL, 0, "scale"),
             (IQ4_XS, 0, "scale"),
+            (IQ2_XXS, 0, "scale"),
+            (IQ2_XS, 0, "scale"),
+            (IQ2_S, 0, "scale"),
+            (IQ3_XXS, 0, "scale"),
+            (IQ3_S, 0, "scale"),
+            (IQ1_S, 0, "scale"),
             (TQ1_0, 52, "scale"),
             (TQ2_0, 64, "scale"),
             (Q1_0, 0, "scale"),
@@ -131,6 +144,12 @@ mod tests {
             let short = &bytes[1..];
             assert_eq!(validate_rows(ty, short), Err(BlockError::PartialBlock { ty, have: short.len() }));
         }
-        assert_eq!(validate_rows(IQ1_S, &[]), Err(BlockError::CannotDequantize(IQ1_S)));
+        let spread = [0, 0x00, 0, 0xc0, 0, 0xf0, 0, 0x70];
+        let mut block = [0u8; 56];
+        block[48..].copy_from_slice(&spread);
+        assert_eq!(validate_rows(IQ1_M, &block), Err(BlockError::NotFinite { ty: IQ1_M, block: 0, field: "scale" }));
+        block[55] = 0x30;
+        assert_eq!(validate_rows(IQ1_M, &block), Ok(()));
+        assert_eq!(validate_rows(Q8_1, &[]), Err(BlockError::CannotDequantize(Q8_1)));
     }
 }

@@ -28,7 +28,10 @@ fn bounds_hold_and_are_not_idle() {
             for _ in 0..40 {
                 let x = rows::row(&mut random, COLS, kind);
                 let q = rows::importance(&mut random, COLS, "lognormal");
-                worst = worst.max(relative_error(ty, &x, None)).max(relative_error(ty, &x, Some(&q)));
+                worst = worst.max(relative_error(ty, &x, Some(&q)));
+                if !ty.needs_importance() {
+                    worst = worst.max(relative_error(ty, &x, None));
+                }
             }
         }
         let bound = relative_error_bound(ty);

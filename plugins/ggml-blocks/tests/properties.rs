@@ -20,7 +20,10 @@ fn any_float() -> impl Strategy<Value = f32> {
     ]
 }
 
+/// Even importance stands in for none where a type needs some.
 fn stored(ty: BlockType, x: &[f32], cols: usize, importance: Option<&[f32]>) -> Vec<u8> {
+    let ones = vec![1.0; cols];
+    let importance = importance.or(ty.needs_importance().then_some(&ones[..]));
     let mut bytes = vec![0; x.len() / ty.block_len() * ty.block_bytes()];
     quantize_rows(ty, x, cols, importance, &mut bytes).unwrap();
     bytes
@@ -91,7 +94,8 @@ proptest! {
         let want = rows * blocks * ty.block_bytes();
         let mut out = vec![0; want + off];
         let wrong = BlockError::ByteLength { ty, want, have: want + off };
-        prop_assert_eq!(quantize_rows(ty, &x, cols, None, &mut out), Err(wrong.clone()));
+        let ones = vec![1.0; cols];
+        prop_assert_eq!(quantize_rows(ty, &x, cols, Some(&ones), &mut out), Err(wrong.clone()));
         let mut back = vec![0.0; rows * cols];
         prop_assert_eq!(dequantize_rows(ty, &out, cols, &mut back), Err(wrong));
         let importance = vec![1.0; cols + off];
@@ -117,8 +121,12 @@ proptest! {
 fn types_without_a_codec_are_refused() {
     for &ty in BlockType::ALL.iter().filter(|ty| !ty.can_quantize()) {
         assert_eq!(quantize_rows(ty, &[], 0, None, &mut []), Err(BlockError::CannotQuantize(ty)));
-        assert_eq!(dequantize_rows(ty, &[], 0, &mut []), Err(BlockError::CannotDequantize(ty)));
+        if !ty.can_dequantize() {
+            assert_eq!(dequantize_rows(ty, &[], 0, &mut []), Err(BlockError::CannotDequantize(ty)));
+        }
     }
+    let needed = quantize_rows(BlockType::IQ2_XS, &[0.5; 256], 256, None, &mut [0; 74]);
+    assert_eq!(needed, Err(BlockError::ImportanceNeeded(BlockType::IQ2_XS)));
 }
 
 #[test]

@@ -15,11 +15,11 @@ const MODELS: &[&str] =
 
 const LEVELS: &[&str] = &[
     "Q2_K", "Q3_K_S", "Q3_K_M", "Q3_K_L", "Q4_0", "Q4_1", "Q4_K_S", "Q4_K_M", "Q5_0", "Q5_1", "Q5_K_S", "Q5_K_M",
-    "Q6_K", "Q8_0", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
+    "Q6_K", "Q8_0", "IQ4_NL", "IQ4_XS", "IQ3_S", "IQ3_M", "TQ1_0", "TQ2_0",
 ];
 
 /// Levels that only exist with importance.
-const NEEDY_LEVELS: &[&str] = &["Q2_K_S"];
+const NEEDY_LEVELS: &[&str] = &["IQ3_XS", "IQ3_XXS", "IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ1_S", "Q2_K_S"];
 
 fn folder(shared: &std::path::Path, model: &str) -> (Folder, Json) {
     let path = if model == "trained-mini" { "models/trained-mini".into() } else { format!("models/arch/{model}") };

@@ -192,7 +192,7 @@ fn weights_beyond_half_precision_are_refused_where_half_precision_is_asked_for()
 #[test]
 fn what_cannot_be_written_is_refused_before_any_work() {
     let folder = models::tiny();
-    assert_eq!(Job::new(&folder, "IQ1_S").run().err().unwrap().kind, Kind::InvalidRequest);
+    assert_eq!(Job::new(&folder, "Q9_X").run().err().unwrap().kind, Kind::InvalidRequest);
     assert_eq!(
         Job::new(&folder, "Q4_K_M").option("intermediate", "f8").run().err().unwrap().kind,
         Kind::InvalidRequest

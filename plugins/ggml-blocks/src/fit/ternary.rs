@@ -1,0 +1,114 @@
+//! Scale of a group whose weights become one of three values, each value 1/8 above or below -1, 0 and 1.
+//!
+//! Sorted weights are cut in two places; weights below the first cut become the lowest value, those above the second
+//! the highest. All cuts and shifts are tried, in the order first cut, second cut, shift; the largest
+//! sum(w q x)^2 / sum(w q q) wins, a later one only if strictly larger. Equal weights keep their order, which decides
+//! bytes: the reference's library sort (glibc's, until 2.36) is stable.
+
+use super::lattice::nearest;
+use crate::codebook::{Codebook, Found};
+
+/// How far the values are shifted.
+pub(crate) const SHIFT: f32 = 0.125;
+/// The three values shifted up, and shifted down.
+pub(crate) const UP: [f32; 3] = [-1.0 + SHIFT, SHIFT, 1.0 + SHIFT];
+pub(crate) const DOWN: [f32; 3] = [-1.0 - SHIFT, -SHIFT, 1.0 - SHIFT];
+
+/// Scale, coordinates 0..=2 and the number of the shift.
+pub(crate) struct Fit<const W: usize> {
+    pub(crate) scale: f32,
+    pub(crate) coordinates: [u8; W],
+    pub(crate) shift: usize,
+}
+
+struct Cut {
+    scale: f32,
+    first: usize,
+    second: usize,
+    shift: usize,
+}
+
+/// The positions of a group's weights from the lowest to the highest. NaN comes last.
+fn sorted<const W: usize>(x: &[f32; W]) -> [usize; W] {
+    let mut order = core::array::from_fn(|i| i);
+    order
+        .sort_by(|&a: &usize, &b: &usize| x[a].partial_cmp(&x[b]).unwrap_or_else(|| x[a].is_nan().cmp(&x[b].is_nan())));
+    order
+}
+
+fn assign<const W: usize>(order: &[usize; W], cut: &Cut) -> Fit<W> {
+    let mut coordinates = [0; W];
+    for (rank, &i) in order.iter().enumerate() {
+        coordinates[i] = u8::from(rank >= cut.first) + u8::from(rank >= cut.second);
+    }
+    Fit { scale: cut.scale, coordinates, shift: cut.shift }
+}
+
+/// One shift for all 32: 0 is up, 1 is down. Nothing if no cut is better than nothing.
+pub(crate) fn fit_whole(x: &[f32; 32], weights: &[f32; 32]) -> Option<Fit<32>> {
+    let order = sorted(x);
+    let (mut sum_x, mut sum_w) = ([0.0; 33], [0.0; 33]);
+    for (j, &i) in order.iter().enumerate() {
+        sum_x[j + 1] = sum_x[j] + weights[i] * x[i];
+        sum_w[j + 1] = sum_w[j] + weights[i];
+    }
+    let mut best = -f32::MAX;
+    let mut kept = None;
+    for first in 0..=32 {
+        for second in first..=32 {
+            let parts = |sums: &[f32; 33]| [sums[first] - sums[0], sums[second] - sums[first], sums[32] - sums[second]];
+            let (px, pw) = (parts(&sum_x), parts(&sum_w));
+            for (shift, q) in [UP, DOWN].into_iter().enumerate() {
+                let sum_qx = px[0] * q[0] + px[1] * q[1] + px[2] * q[2];
+                let sum_qq = pw[0] * q[0] * q[0] + pw[1] * q[1] * q[1] + pw[2] * q[2] * q[2];
+                if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
+                    let scale = sum_qx / sum_qq;
+                    best = scale * sum_qx;
+                    kept = Some(Cut { scale, first, second, shift });
+                }
+            }
+        }
+    }
+    kept.map(|cut| assign(&order, &cut))
+}
+
+/// Moves eights that are no points of the book to the near point of least error; `values` of each eight. Returns the
+/// indices of the points. If any had to be moved, the scale is fitted anew.
+pub(crate) fn settle<const W: usize, const E: usize>(
+    book: &Codebook<8>,
+    x: &[f32; W],
+    weights: &[f32; W],
+    values: &[[f32; 3]; E],
+    fit: &mut Fit<W>,
+) -> [u16; E] {
+    let (x, weights) = (x.as_chunks::<8>().0, weights.as_chunks::<8>().0);
+    let mut moved = false;
+    let indices: [u16; E] = core::array::from_fn(|k| {
+        let place = Codebook::pack(&fit.coordinates.as_chunks::<8>().0[k]);
+        let Found::Near(near) = book.find(place) else { return book.index(place) };
+        moved = true;
+        let mut errors = [[0.0; 8]; 8];
+        for i in 0..8 {
+            for (error, value) in errors[i].iter_mut().zip(values[k]) {
+                let difference = fit.scale * value - x[k][i];
+                *error = weights[k][i] * difference * difference;
+            }
+        }
+        nearest(book, near, &errors)
+    });
+    if moved {
+        let (mut sum_qx, mut sum_qq) = (0.0, 0.0);
+        for k in 0..E {
+            let point = Codebook::<8>::coordinates(book.point(indices[k]));
+            for i in 0..8 {
+                let q = values[k][usize::from(point[i] % 3)];
+                sum_qx += weights[k][i] * q * x[k][i];
+                sum_qq += weights[k][i] * q * q;
+            }
+        }
+        if sum_qx > 0.0 && sum_qq > 0.0 {
+            fit.scale = sum_qx / sum_qq;
+        }
+    }
+    indices
+}
