@@ -28,6 +28,13 @@ pub enum Event {
         /// All units.
         total: usize,
     },
+    /// A download moved on. Ends with [`Event::Finished`].
+    Downloaded {
+        /// Bytes that are there, those of earlier runs included.
+        bytes: u64,
+        /// All bytes.
+        total: u64,
+    },
     /// All units are done, or the job stopped: the bar goes away.
     Finished,
     /// Something odd that the user must see (not with `--verbosity quiet`).

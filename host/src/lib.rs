@@ -7,6 +7,7 @@ pub mod cli;
 pub mod disk;
 pub mod event;
 pub mod failure;
+pub mod hub;
 pub mod inspect;
 pub mod job;
 pub mod memory;

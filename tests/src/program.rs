@@ -53,7 +53,12 @@ impl Program {
         command.current_dir(folder).stdin(Stdio::null());
         for (key, _) in std::env::vars_os() {
             let name = key.to_string_lossy();
-            if name.starts_with("LLM_QUANTIZE") || name.starts_with("HF_") || name == "NO_COLOR" || name == "CLICOLOR" {
+            if name.starts_with("LLM_QUANTIZE")
+                || name.starts_with("HF_")
+                || name == "NO_COLOR"
+                || name == "CLICOLOR"
+                || is_network(&name)
+            {
                 command.env_remove(&key);
             }
         }
@@ -96,6 +101,11 @@ impl Outcome {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is not one JSON document: {e}\n{self:?}"))
     }
+}
+
+/// Older names of the Hub's variables, and proxies, which would stand between the program and a loopback server.
+fn is_network(name: &str) -> bool {
+    name.starts_with("HUGGING") || name == "TRANSFORMERS_OFFLINE" || name.to_ascii_lowercase().ends_with("_proxy")
 }
 
 impl From<Output> for Outcome {

@@ -1,7 +1,9 @@
 //! Runs what is meant, and says how it ended.
 
-use super::{Meant, Screen, Unparsed, logging, plugins, run_job};
+use super::{Meant, Narrator, Screen, Unparsed, logging, plugins, run_job};
+use crate::cancel::Cancel;
 use crate::failure::Failure;
+use crate::hub::Extent;
 use crate::inspect::inspect;
 use crate::plugins::discover;
 use crate::report;
@@ -13,7 +15,9 @@ pub fn dispatch(meant: Meant, screen: &Arc<Screen>) -> Result<u8, Failure> {
     match meant {
         Meant::Quantize(quantization) => run_job::run(*quantization, screen).map(|()| 0),
         Meant::Info { model, tensors, search } => {
-            let inspection = inspect(&model, &discover(&search), tensors)?;
+            let narrator = Narrator::new(Arc::clone(screen));
+            let model = model.reach(Extent::Headers, &narrator, &Cancel::default())?;
+            let inspection = inspect(model.path(), &discover(&search), tensors)?;
             screen.result(&inspection, || report::info(&inspection)).map(|()| 0)
         }
         Meant::Plugins { command, search } => plugins::run(command, &search, screen),

@@ -11,6 +11,7 @@ mod quantize;
 mod run_job;
 mod screen;
 mod signals;
+mod transfer;
 mod usage;
 
 pub use dispatch::{conclude, dispatch};

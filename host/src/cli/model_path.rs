@@ -1,33 +1,62 @@
-//! Where a typed model is. In this version: a path that exists.
+//! Where a typed model is: a path that exists, or else a repository on the Hub.
 
+use crate::cancel::Cancel;
+use crate::event::Observer;
 use crate::failure::{Class, Failure};
+use crate::hub::{self, Extent, Fetched, HubId, Settings};
 use std::path::{Path, PathBuf};
 
-/// The path of a model that exists, or why there is none.
-pub fn locate(typed: &str) -> Result<PathBuf, Failure> {
+/// A model before anything is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A path that exists.
+    Local(PathBuf),
+    /// A repository, not asked for yet.
+    Hub(HubId),
+}
+
+/// A model that can be opened, as long as this value lives.
+#[derive(Debug)]
+pub enum Reached {
+    /// A path of the user.
+    Local(PathBuf),
+    /// A folder of the cache, or one borrowed from it.
+    Fetched(Fetched),
+}
+
+/// What a typed model means. A path that exists wins over a repository of the same name; `./org/name` is only a path.
+pub fn locate(typed: &str) -> Result<Place, Failure> {
     let path = Path::new(typed);
-    match path.try_exists() {
-        Ok(true) => Ok(path.to_owned()),
-        Ok(false) if is_hub_id(typed) => Err(Failure::new(
-            Class::ModelNotFound,
-            format!("Model `{typed}` is no local folder, and downloading from the Hugging Face Hub is not in this version yet"),
-        )
-        .suggest(format!("Download it first, for example with `hf download {typed} --local-dir DIR`, and give that folder"))),
-        Ok(false) => Err(Failure::new(Class::ModelNotFound, format!("Model `{typed}` does not exist"))
-            .suggest("Check the path; it must be a local folder with config.json and *.safetensors files")),
-        Err(e) => Err(Failure::new(Class::ModelNotFound, format!("Model `{typed}` cannot be reached: {e}"))
+    match (path.try_exists(), HubId::parse(typed)) {
+        (Ok(true), _) => Ok(Place::Local(path.to_owned())),
+        (Ok(false), Some(id)) => Ok(Place::Hub(id)),
+        (Ok(false), None) => Err(Failure::new(Class::ModelNotFound, format!("Model `{typed}` does not exist"))
+            .suggest(
+                "Check the path of the local folder, or name a repository of the Hugging Face Hub as org/name[@revision]",
+            )),
+        (Err(e), _) => Err(Failure::new(Class::ModelNotFound, format!("Model `{typed}` cannot be reached: {e}"))
             .suggest("Check the path and the permissions of the folders above it")),
     }
 }
 
-/// Whether a word has the form `owner/name` of a Hub repository.
-fn is_hub_id(typed: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with(['.', '-', '~'])
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-    };
-    typed.split_once('/').is_some_and(|(owner, name)| part(owner) && part(name))
+impl Place {
+    /// Makes the model reachable by a path, downloading what is missing.
+    pub fn reach(&self, extent: Extent, observer: &dyn Observer, cancel: &Cancel) -> Result<Reached, Failure> {
+        match self {
+            Place::Local(path) => Ok(Reached::Local(path.clone())),
+            Place::Hub(id) => hub::fetch(id, extent, &Settings::of_process()?, observer, cancel).map(Reached::Fetched),
+        }
+    }
+}
+
+impl Reached {
+    /// The path.
+    pub fn path(&self) -> &Path {
+        match self {
+            Reached::Local(path) => path,
+            Reached::Fetched(fetched) => &fetched.folder,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -35,20 +64,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hub_ids_are_told_from_paths() {
-        for id in ["meta-llama/Llama-2-7b-hf", "a/b.c_d"] {
-            assert!(is_hub_id(id), "{id}");
-        }
-        for path in ["model", "./model", "../m", "/a/b", "a/b/c", "a/", "~/m", "a b/c"] {
-            assert!(!is_hub_id(path), "{path}");
-        }
+    fn paths_that_exist_win_and_ids_are_not_asked_for_yet() {
+        assert_eq!(locate(".").unwrap(), Place::Local(".".into()));
+        // The folder of this crate's sources has the form of an id.
+        assert_eq!(locate("src/cli").unwrap(), Place::Local("src/cli".into()));
+        assert_eq!(locate("no/such-model").unwrap(), Place::Hub(HubId::parse("no/such-model").unwrap()));
     }
 
     #[test]
-    fn absent_models_are_not_found() {
-        for typed in ["no/such-model", "no-such-model", "./no/such"] {
-            assert_eq!(locate(typed).unwrap_err().class, Class::ModelNotFound);
+    fn absent_paths_are_not_found() {
+        for typed in ["no-such-model", "./no/such", "../no-such", "no/such/model", ""] {
+            assert_eq!(locate(typed).unwrap_err().class, Class::ModelNotFound, "{typed}");
         }
-        assert_eq!(locate(".").unwrap(), Path::new("."));
     }
 }

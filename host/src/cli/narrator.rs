@@ -2,6 +2,7 @@
 
 use super::Screen;
 use super::args::Verbosity;
+use super::transfer::Transfer;
 use crate::event::{Event, Observer};
 use crate::memory;
 use crate::report::Progress;
@@ -19,6 +20,7 @@ const BAR_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Narrator {
     screen: Arc<Screen>,
     work: Mutex<Option<Work>>,
+    transfer: Mutex<Option<Transfer>>,
 }
 
 /// Work on units, from [`Event::Started`] to [`Event::Finished`].
@@ -32,7 +34,7 @@ struct Work {
 impl Narrator {
     /// A narrator for a screen.
     pub fn new(screen: Arc<Screen>) -> Narrator {
-        Narrator { screen, work: Mutex::new(None) }
+        Narrator { screen, work: Mutex::new(None), transfer: Mutex::new(None) }
     }
 
     fn start(&self, progress: Progress) {
@@ -67,7 +69,16 @@ impl Narrator {
         }
     }
 
+    fn downloaded(&self, bytes: u64, total: u64) {
+        let mut transfer = self.transfer.lock().unwrap_or_else(PoisonError::into_inner);
+        transfer.get_or_insert_with(|| Transfer::start(&self.screen, bytes)).tell(&self.screen, bytes, total);
+    }
+
     fn finish(&self) {
+        let transfer = self.transfer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(transfer) = transfer {
+            transfer.finish();
+        }
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.screen.show(None);
         if let Some((work, bar)) = work.and_then(|mut work| work.bar.take().map(|bar| (work, bar))) {
@@ -89,6 +100,7 @@ impl Observer for Narrator {
             Event::UnitDone { done, total, .. } => {
                 self.change(|progress| (progress.units, progress.units_total) = (done, total), Progress::finished);
             }
+            Event::Downloaded { bytes, total } => self.downloaded(bytes, total),
             Event::Finished => self.finish(),
             Event::Warning(words) => self.screen.warning(&words),
             Event::Detail(words) => self.screen.fact(Verbosity::Verbose, &words),

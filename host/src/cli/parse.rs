@@ -1,8 +1,9 @@
 //! From raw words to what is meant: find the format, ask its plugin for options, then parse in earnest.
 
 use super::args::{Command, Typed, backend_options, format_word};
+use super::model_path::{self, Place};
 use super::quantize::{Backend, Quantization};
-use super::{Screen, Unparsed, model_path};
+use super::{Screen, Unparsed};
 use crate::failure::{Class, Failure};
 use crate::plugins::{Catalogue, Search, discover};
 use clap::{CommandFactory, FromArgMatches};
@@ -15,8 +16,8 @@ pub enum Meant {
     Quantize(Box<Quantization>),
     /// Look into a model.
     Info {
-        /// Folder or file; it exists.
-        model: PathBuf,
+        /// Folder or file that exists, or a repository.
+        model: Place,
         /// Whether to list every tensor.
         tensors: bool,
         /// Where plugins are.

@@ -2,7 +2,7 @@
 
 use super::args::backend_options;
 use super::args::quantize::QuantizeArgs;
-use super::model_path;
+use super::model_path::{self, Place};
 use crate::failure::{Class, Failure};
 use crate::job::{Checkpoints, JobSpec};
 use llmq_plugin_api::client::Loaded;
@@ -23,6 +23,8 @@ pub struct Backend {
 
 /// A quantization as it is meant: checked as far as the command line goes.
 pub struct Quantization {
+    /// The model. The job's own path is filled in once it is reached.
+    pub place: Place,
     /// The job.
     pub spec: JobSpec,
     /// Who does it.
@@ -41,7 +43,7 @@ impl Quantization {
         backend: Backend,
     ) -> Result<Quantization, Failure> {
         let format = &backend.format;
-        let model = model_path::locate(&args.model)?;
+        let place = model_path::locate(&args.model)?;
         // A level that does not exist is the job's to refuse, in the same words for every caller.
         let level = format.level(&args.quant_level);
         let mut warnings = level.map(|level| ineffective(&args, format, level)).unwrap_or_default();
@@ -61,7 +63,7 @@ impl Quantization {
             put(name, text, &format!("--set {name}"))?;
         }
         let spec = JobSpec {
-            model,
+            model: PathBuf::new(),
             format: format.id.clone(),
             level: level.map_or(args.quant_level, |level| level.id.clone()),
             checkpoints: checkpoints(args.no_checkpoints, args.checkpoint_dir, args.resume, &args.output_dir),
@@ -74,7 +76,7 @@ impl Quantization {
             device: device(&args.device)?,
             creator: format!("llm-quantize {}", env!("CARGO_PKG_VERSION")),
         };
-        Ok(Quantization { spec, backend, dry_run: args.dry_run, warnings })
+        Ok(Quantization { place, spec, backend, dry_run: args.dry_run, warnings })
     }
 }
 

@@ -1,18 +1,32 @@
 //! Runs or plans a job: events to stderr while it lasts, its report to stdout at the end.
 
-use super::{Narrator, Quantization, Screen, signals};
+use super::model_path::Place;
+use super::signals::{Stopping, Watch};
+use super::{Narrator, Quantization, Screen};
 use crate::cancel::Cancel;
+use crate::event::Silent;
 use crate::failure::Failure;
-use crate::job::{Checkpoints, Job};
+use crate::hub::Extent;
+use crate::job::{Checkpoints, Job, JobSpec};
 use crate::report::{self, number};
 use std::sync::Arc;
 
 /// Runs a quantization, or shows its plan.
 pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failure> {
-    let Quantization { spec, backend, dry_run, .. } = quantization;
+    let Quantization { place, mut spec, backend, dry_run, .. } = quantization;
     let cancel = Cancel::default();
-    signals::watch(&cancel, screen, spec.checkpoints != Checkpoints::Off)?;
+    let watch = Watch::start(&cancel, screen, Stopping::Download)?;
     let narrator = Narrator::new(Arc::clone(screen));
+    if let Place::Hub(id) = &place {
+        screen.step(&format!("Looking at {id} on the Hub"));
+        // All that can be wrong with level, options, family and shapes shows before hours of downloading.
+        let headers = place.reach(Extent::Headers, &Silent, &cancel)?;
+        let rehearsal = JobSpec { model: headers.path().to_owned(), ..spec.clone() };
+        Job::open(&rehearsal, &backend.loaded.backend, &Silent, &cancel)?;
+    }
+    let model = place.reach(Extent::Whole, &narrator, &cancel)?;
+    spec.model = model.path().to_owned();
+    watch.now(if spec.checkpoints == Checkpoints::Off { Stopping::Lost } else { Stopping::Resumable });
     let job = Job::open(&spec, &backend.loaded.backend, &narrator, &cancel)?;
     if dry_run {
         let plan = job.plan_report();

@@ -24,5 +24,7 @@ pub use error::{ModelError, ModelErrorKind};
 pub use fingerprint::Fingerprint;
 pub use finite::first_non_finite;
 pub use mapping::{MappedFile, map_file};
+pub use safetensors_files::{INDEX as WEIGHT_INDEX, weight_names};
 pub use safetensors_header::{MAX_HEADER, StoredTensor, read_header};
+pub use side_files::is_side_file;
 pub use source::{Model, NonFinite, TensorData};

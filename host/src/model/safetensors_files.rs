@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// Names the shard of every tensor.
+pub const INDEX: &str = "model.safetensors.index.json";
 /// Longest index file accepted, in bytes.
 const MAX_INDEX: u64 = 64 << 20;
 /// Most shards accepted.
@@ -24,11 +25,13 @@ pub struct WeightFiles {
     pub notes: Vec<String>,
 }
 
-/// Finds, maps and reads the weight files of a folder. A single model.safetensors goes before shards, as in
-/// transformers.
-pub fn open_weights(folder: &Path) -> Result<WeightFiles, ModelError> {
-    let present = names_in(folder)?;
-    let mut notes = Vec::new();
+/// Names of the weight files, and the index if it counts.
+type Choice = (BTreeSet<String>, Option<BTreeMap<String, String>>);
+
+/// Chooses the weight files among the names of a folder, which need not all be there yet: a download asks before it
+/// fetches. Only the index must lie in `folder`, if it is among the names. A single model.safetensors goes before
+/// shards, as in transformers.
+pub fn weight_names(folder: &Path, present: &BTreeSet<String>, notes: &mut Vec<String>) -> Result<Choice, ModelError> {
     let index = if present.contains(INDEX) { Some(read_index(folder)?) } else { None };
     let single = present.contains(SINGLE);
     let (names, index) = match index {
@@ -44,13 +47,21 @@ pub fn open_weights(folder: &Path) -> Result<WeightFiles, ModelError> {
             if other.is_some() {
                 notes.push(format!("{SINGLE} is used; {INDEX} names other files and is ignored"));
             }
-            let names = if single { BTreeSet::from([SINGLE.to_owned()]) } else { numbered_shards(&present)? };
+            let names = if single { BTreeSet::from([SINGLE.to_owned()]) } else { numbered_shards(present)? };
             (names, None)
         }
     };
     if names.is_empty() {
-        return Err(nothing_usable(folder, &present));
+        return Err(nothing_usable(folder, present));
     }
+    Ok((names, index))
+}
+
+/// Finds, maps and reads the weight files of a folder.
+pub fn open_weights(folder: &Path) -> Result<WeightFiles, ModelError> {
+    let present = names_in(folder)?;
+    let mut notes = Vec::new();
+    let (names, index) = weight_names(folder, &present, &mut notes)?;
     for left_over in present.iter().filter(|n| shard_number(n).is_some() && !names.contains(*n)) {
         notes.push(format!("{left_over} is not part of the model and is ignored"));
     }

@@ -43,6 +43,19 @@ const KNOWN: &[&str] = &[
     "vocab.txt",
 ];
 
+/// Whether a file of this name is a side file. A template's name must be plain: it may come from a download.
+pub fn is_side_file(name: &str) -> bool {
+    let plain = |word: &str| {
+        !word.starts_with('.')
+            && word.len() <= 255
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    match name.split_once('/') {
+        Some((folder, template)) => folder == TEMPLATES && template.ends_with(".jinja") && plain(template),
+        None => KNOWN.contains(&name),
+    }
+}
+
 /// Side files present in a folder, sorted, with `/` between folder and name on every system.
 pub fn present(folder: &Path) -> Vec<String> {
     let is_file = |path: &Path| std::fs::metadata(path).is_ok_and(|m| m.is_file());

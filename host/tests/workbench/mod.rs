@@ -41,7 +41,7 @@ impl Workbench {
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(self.binary());
         command.args(line.split_whitespace()).current_dir(self.path()).stdin(Stdio::null());
-        command.env_clear().env("HOME", self.path());
+        command.env_clear().env("HOME", self.path()).env("HF_HUB_OFFLINE", "1");
         command
     }
 

@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   llm-quantize quantize ./TinyLlama-1.1B gguf -q Q4_K_M
   llm-quantize quantize ./TinyLlama-1.1B gguf -q Q4_K_M --dry-run
+  llm-quantize quantize TinyLlama/TinyLlama-1.1B-Chat-v1.0 gguf -q Q4_K_M   (from the Hugging Face Hub)
   llm-quantize quantize ./TinyLlama-1.1B gguf --help      (levels and options of one format)
   llm-quantize info TinyLlama-1.1B-Q4_K_M.gguf
   llm-quantize plugins list
@@ -84,7 +85,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  llm-quantize info ./TinyLlama-1.1B\n  llm-quantize --format json info model.gguf")]
 pub struct InfoArgs {
-    /// Model folder, or quantized file
+    /// Model folder, quantized file, or org/name[@revision] on the Hugging Face Hub (only headers are fetched)
     pub model: String,
     /// List every tensor
     #[arg(long)]

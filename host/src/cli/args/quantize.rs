@@ -17,7 +17,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct QuantizeArgs {
-    /// Model folder in Hugging Face layout (config.json, *.safetensors, tokenizer files)
+    /// Model folder in Hugging Face layout (config.json, *.safetensors, tokenizer files), or org/name[@revision] on the
+    /// Hugging Face Hub; a folder of that name wins
     #[arg(value_name = "MODEL")]
     pub model: String,
     /// Target format, for example gguf; `plugins list` shows the installed ones
