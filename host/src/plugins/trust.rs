@@ -3,8 +3,9 @@
 //! A plugin is refused if somebody could change it who could not change this program anyway. Nobody is suspected but
 //! root, the user who runs the program and the owner of the executable: on a cluster the software folder belongs to an
 //! administrator who is neither root nor the user. For the same reason a group that may write the executable itself may
-//! write plugins, as in a checkout under umask 002. A sticky folder such as /tmp is not safe: others may put files
-//! beside ours before we do. Access control lists are not looked at.
+//! write plugins, as in a checkout under umask 002. A sticky folder such as /tmp cannot hold plugins, because others may
+//! put files into it; it may lie further up, because nobody can rename or remove a folder of ours in it, and that folder
+//! was looked at before. Access control lists are not looked at.
 //!
 //! Systems without Unix permissions (Windows) have no portable answer to the question: there every regular file passes,
 //! and the protection is the access control of the search folders.
@@ -47,6 +48,7 @@ mod unix {
 
     const GROUP_WRITE: u32 = 0o020;
     const OTHER_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
 
     /// Says why a file, given without links, must not be loaded.
     pub fn check(file: &Path) -> Result<(), String> {
@@ -85,6 +87,11 @@ mod unix {
                     facts.owner
                 ));
             }
+            // The entry of it that leads to the file belongs to somebody trusted, who alone may move it away.
+            let only_above = place != file && Some(place) != file.parent();
+            if only_above && facts.mode & STICKY != 0 {
+                continue;
+            }
             let group = facts.mode & GROUP_WRITE != 0 && !trusted.groups.contains(&facts.group);
             let others = facts.mode & OTHER_WRITE != 0;
             let Some((who, bits)) = (match (group, others) {
@@ -95,7 +102,7 @@ mod unix {
             }) else {
                 continue;
             };
-            let cure = match facts.mode & 0o1000 {
+            let cure = match facts.mode & STICKY {
                 0 => format!("`chmod {bits} '{shown}'`"),
                 _ => "a sticky folder is no safe place; move the plugin".to_owned(),
             };
@@ -140,9 +147,13 @@ mod unix {
         }
 
         #[test]
-        fn a_sticky_folder_is_not_safe() {
-            let reason = judged(&[("/opt", 0, 0, 0o1777)]).unwrap_err();
+        fn a_sticky_folder_may_lie_above_but_not_hold_plugins() {
+            assert_eq!(judged(&[("/opt", 0, 0, 0o1777)]), Ok(()));
+            let reason = judged(&[("/opt/tool/lib", 0, 0, 0o1777)]).unwrap_err();
             assert!(reason.contains("sticky"), "{reason}");
+            let reason = judged(&[("/opt", 0, 0, 0o1777), ("/opt/tool", 1234, 0, 0o755)]).unwrap_err();
+            assert!(reason.contains("user 1234"), "{reason}");
+            assert!(judged(&[("/opt", 0, 0, 0o777)]).is_err(), "writable by all and not sticky");
         }
 
         #[test]
