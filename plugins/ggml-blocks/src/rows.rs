@@ -57,14 +57,18 @@ pub fn quantize_rows(
         BlockType::IQ2_S => either(src, importance, dst, iq2_s::encode),
         BlockType::IQ3_XXS => either(src, importance, dst, iq3_xxs::encode),
         BlockType::IQ3_S => either(src, importance, dst, iq3_s::encode),
-        BlockType::IQ4_NL => short(
-            src,
-            cols,
-            importance,
-            dst,
-            |x, out| iq4_nl::encode_blocks(x, None, core::slice::from_mut(out)),
-            |x, importance, out| iq4_nl::encode_blocks(x, Some(importance), out),
-        ),
+        BlockType::IQ4_NL => {
+            // Without importance rows have no meaning for it: all blocks go eight at a time.
+            let stored = dst.as_chunks_mut().0;
+            match importance {
+                None => iq4_nl::encode_blocks(src, None, stored),
+                Some(importance) => {
+                    for (x, stored) in src.chunks_exact(cols).zip(stored.chunks_exact_mut(cols / 32)) {
+                        iq4_nl::encode_blocks(x, Some(importance), stored);
+                    }
+                }
+            }
+        }
         BlockType::IQ4_XS => either(src, importance, dst, iq4_xs::encode),
         BlockType::TQ1_0 => blocks(src, dst, tq1_0::encode),
         BlockType::TQ2_0 => blocks(src, dst, tq2_0::encode),
