@@ -4,7 +4,7 @@ use super::config::{
     AttentionWindows, Fields, class_and_family, quantization_method, read_attention_windows, read_hyperparameters,
     text_model_config,
 };
-use super::family::{Family, FoundTensor, assign};
+use super::family::{Answers, Family, FoundTensor, assign};
 use super::fingerprint::fingerprint;
 use super::folder::{GENERATION_CONFIG, parse, read_config, require_folder};
 use super::name::model_name;
@@ -77,7 +77,10 @@ impl Model {
                 file: files[*file].name(),
             })
             .collect();
-        let mut assignment = assign(family, &hyperparameters, &|key| fields.switch(key), &found)?;
+        let mut assignment = {
+            let (switch, count) = (|key: &str| fields.switch(key), |key: &str| fields.count(key, 0..=1 << 24));
+            assign(family, &hyperparameters, Answers { switch: &switch, count: &count }, &found)?
+        };
         let view = |position: usize| {
             let (file, tensor) = &stored[position];
             &files[*file].bytes()[tensor.range.clone()]

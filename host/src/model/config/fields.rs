@@ -62,6 +62,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A number above 0, or `None` where neither file nor class give one.
+    pub fn positive_if_any(&self, key: &'a str) -> Result<Option<f64>, ModelError> {
+        match self.value(key) {
+            Some(value) if !self.is_null(key) => as_positive(self.word(key), &value).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// A number above 0.
     pub fn positive(&self, key: &'a str) -> Result<f64, ModelError> {
         let value = self.required(key, POSITIVE)?;

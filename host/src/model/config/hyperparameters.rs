@@ -5,7 +5,7 @@ use super::fields::refuse;
 use super::rope::read_rope;
 use crate::model::ModelError;
 use crate::model::family::SlidingRule;
-use llmq_plugin_api::wire::{Attention, Hyperparameters};
+use llmq_plugin_api::wire::{Attention, Experts, Hyperparameters};
 use serde_json::Value;
 use std::ops::RangeInclusive;
 
@@ -16,6 +16,7 @@ const INNER: RangeInclusive<u32> = 1..=1 << 24;
 const VOCABULARY: RangeInclusive<u32> = 1..=1 << 24;
 const HEADS: RangeInclusive<u32> = 1..=1 << 14;
 const HEAD_DIM: RangeInclusive<u32> = 1..=1 << 14;
+const EXPERTS: RangeInclusive<u32> = 1..=1 << 16;
 const CONTEXT: RangeInclusive<u32> = 1..=1 << 30;
 
 /// The sliding window of every layer, `None` for full attention.
@@ -45,7 +46,7 @@ pub fn read_hyperparameters(fields: &Fields<'_>) -> Result<Hyperparameters, Mode
     Ok(Hyperparameters {
         layers,
         hidden_size,
-        intermediate_size: fields.count("intermediate_size", INNER)?,
+        intermediate_size: inner_width(fields, hidden_size)?,
         vocab_size: fields.count("vocab_size", VOCABULARY)?,
         context_length,
         attention: Attention {
@@ -55,13 +56,35 @@ pub fn read_hyperparameters(fields: &Fields<'_>) -> Result<Hyperparameters, Mode
             head_dim_stated: fields.stated("head_dim").is_some(),
             sliding_window: windows.into_iter().flatten().next(),
         },
-        rope: Some(read_rope(fields, &family.rope_layout, head_dim, context_length)?),
+        rope: match family.rope_layout.as_str() {
+            "none" => None,
+            layout => Some(read_rope(fields, layout, head_dim, context_length)?),
+        },
         norm_eps: fields.positive("rms_norm_eps")?,
         norm: family.norm.clone(),
         activation: fields.text("hidden_act")?,
         tied_embeddings: fields.switch("tie_word_embeddings")?,
-        experts: None,
+        experts: if family.has_experts() { Some(read_experts(fields)?) } else { None },
     })
+}
+
+fn inner_width(fields: &Fields<'_>, hidden_size: u32) -> Result<u32, ModelError> {
+    match (fields.count_if_any("intermediate_size", INNER)?, fields.family().inner_factor) {
+        (Some(width), _) => Ok(width),
+        (None, Some(factor)) => Ok(hidden_size.saturating_mul(factor)),
+        (None, None) => fields.count("intermediate_size", INNER),
+    }
+}
+
+/// Experts of every layer. transformers 5 writes `num_local_experts` where some classes had `num_experts`.
+fn read_experts(fields: &Fields<'_>) -> Result<Experts, ModelError> {
+    let spelling =
+        ["num_experts", "num_local_experts", "n_routed_experts"].into_iter().find(|k| fields.stated(k).is_some());
+    let count = fields.count(spelling.unwrap_or("num_experts"), EXPERTS)?;
+    let used = fields.count("num_experts_per_tok", 1..=count)?;
+    let intermediate_size = fields.count("moe_intermediate_size", INNER)?;
+    let shared = fields.count_if_any("n_shared_experts", 0..=*EXPERTS.end())?.unwrap_or(0);
+    Ok(Experts { count, used, intermediate_size, shared })
 }
 
 /// Which layers look back only so far. `layer_types` of config.json decides where it is given.
@@ -69,7 +92,7 @@ pub fn read_attention_windows(fields: &Fields<'_>, layers: u32) -> Result<Attent
     let sliding = fields.family().sliding;
     let in_use = match sliding {
         SlidingRule::Never => false,
-        SlidingRule::EveryLayer => true,
+        SlidingRule::EveryLayer | SlidingRule::EvenLayers => true,
         SlidingRule::UpperLayers => fields.switch("use_sliding_window")?,
     };
     let window = if in_use { fields.count_if_any("sliding_window", CONTEXT)? } else { None };
@@ -81,6 +104,9 @@ pub fn read_attention_windows(fields: &Fields<'_>, layers: u32) -> Result<Attent
         SlidingRule::UpperLayers => fields.count("max_window_layers", 0..=u32::MAX)?,
         _ => 0,
     };
+    if sliding == SlidingRule::EvenLayers {
+        return Ok((0..layers).map(|layer| (layer % 2 == 0).then_some(window)).collect());
+    }
     Ok((0..layers).map(|layer| (layer >= first).then_some(window)).collect())
 }
 

@@ -65,8 +65,7 @@ fn dimensions(fields: &Fields<'_>, scaling: &Scaling, head_dim: u32) -> Result<u
     let key = "partial_rotary_factor";
     let factor = match scaling.number(key)? {
         Some(factor) => factor,
-        None if fields.stated(key).is_some() => fields.positive(key)?,
-        None => 1.0,
+        None => fields.positive_if_any(key)?.unwrap_or(1.0),
     };
     if factor > 1.0 {
         return Err(refuse(key, Some(&factor.into()), "at most 1"));

@@ -1,5 +1,6 @@
 //! Giving every stored tensor its role: nothing unknown, nothing missing, every shape as config.json implies it.
 
+use super::schema::CONFIG_NAME;
 use super::{Captures, Family, TensorTemplate};
 use crate::model::{Dtype, ModelError};
 use llmq_plugin_api::wire::{Hyperparameters, Role, TensorDescription, UnitDescription, UnitKind};
@@ -34,17 +35,26 @@ pub struct Assignment {
     pub notes: Vec<String>,
 }
 
-/// Assigns `found` to the templates of `family`. `switch` answers boolean keys of config.json.
+/// What shapes and conditions ask of config.json beyond the hyperparameters.
+#[derive(Clone, Copy)]
+pub struct Answers<'a> {
+    /// Boolean keys.
+    pub switch: &'a dyn Fn(&str) -> Result<bool, ModelError>,
+    /// Whole numbers that shapes name as `config.KEY`.
+    pub count: &'a dyn Fn(&str) -> Result<u32, ModelError>,
+}
+
+/// Assigns `found` to the templates of `family`.
 pub fn assign(
     family: &Family,
     numbers: &Hyperparameters,
-    switch: &dyn Fn(&str) -> Result<bool, ModelError>,
+    answers: Answers<'_>,
     found: &[FoundTensor<'_>],
 ) -> Result<Assignment, ModelError> {
     let units = units(numbers.layers);
     let mut wanted = Vec::with_capacity(family.templates.len());
     for template in &family.templates {
-        wanted.push(template.when.as_deref().map_or(Ok(true), switch)?);
+        wanted.push(template.when.as_deref().map_or(Ok(true), answers.switch)?);
     }
     let mut placed = Vec::with_capacity(found.len());
     let mut seen = HashSet::with_capacity(found.len());
@@ -58,7 +68,7 @@ pub fn assign(
             }
             continue;
         };
-        check(template, wanted[i], captures, numbers, tensor)?;
+        check(template, wanted[i], captures, numbers, answers, tensor)?;
         let unit = match (template.unit, captures.layer) {
             (UnitKind::Layer, Some(layer)) => layer + 1,
             (UnitKind::Embeddings, _) => 0,
@@ -101,6 +111,7 @@ fn check(
     wanted: bool,
     captures: Captures,
     numbers: &Hyperparameters,
+    answers: Answers<'_>,
     tensor: &FoundTensor<'_>,
 ) -> Result<(), ModelError> {
     let unexpected = |problem| ModelError::UnexpectedTensor { tensor: tensor.name.to_owned(), problem };
@@ -118,7 +129,13 @@ fn check(
         let (tensor, file, dtype) = (tensor.name.into(), tensor.file.into(), tensor.stored_dtype.to_string());
         return Err(ModelError::Dtype { tensor, file, dtype });
     }
-    let lookup = |name: &str| shape_value(numbers, name);
+    for key in template.shape.iter().flat_map(|s| s.names()).filter_map(|name| name.strip_prefix(CONFIG_NAME)) {
+        (answers.count)(key)?;
+    }
+    let lookup = |name: &str| match name.strip_prefix(CONFIG_NAME) {
+        Some(key) => (answers.count)(key).ok().map(u64::from),
+        None => shape_value(numbers, name),
+    };
     // A name without a value here (experts of a dense model) matches no stored dimension.
     let expected: Vec<u64> = template.shape.iter().map(|s| s.value(&lookup).unwrap_or(0)).collect();
     if expected != tensor.shape {

@@ -9,6 +9,25 @@ static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
         ("mistral", include_str!("../../../families/mistral.toml")),
         ("qwen2", include_str!("../../../families/qwen2.toml")),
         ("qwen3", include_str!("../../../families/qwen3.toml")),
+        ("olmo2", include_str!("../../../families/olmo2.toml")),
+        ("stablelm", include_str!("../../../families/stablelm.toml")),
+        ("starcoder2", include_str!("../../../families/starcoder2.toml")),
+        ("phi", include_str!("../../../families/phi.toml")),
+        ("phi3", include_str!("../../../families/phi3.toml")),
+        ("gemma", include_str!("../../../families/gemma.toml")),
+        ("gemma2", include_str!("../../../families/gemma2.toml")),
+        ("granite", include_str!("../../../families/granite.toml")),
+        ("cohere", include_str!("../../../families/cohere.toml")),
+        ("mixtral", include_str!("../../../families/mixtral.toml")),
+        ("qwen2_moe", include_str!("../../../families/qwen2_moe.toml")),
+        ("qwen3_moe", include_str!("../../../families/qwen3_moe.toml")),
+        ("granitemoe", include_str!("../../../families/granitemoe.toml")),
+        ("smollm3", include_str!("../../../families/smollm3.toml")),
+        ("seed_oss", include_str!("../../../families/seed_oss.toml")),
+        ("gpt2", include_str!("../../../families/gpt2.toml")),
+        ("gpt_neox", include_str!("../../../families/gpt_neox.toml")),
+        ("falcon", include_str!("../../../families/falcon.toml")),
+        ("glm4", include_str!("../../../families/glm4.toml")),
     ]
     .into_iter()
     // Our own text, read whole by the tests below: a mistake in it cannot reach a user.
@@ -47,7 +66,7 @@ mod tests {
         for family in builtin() {
             assert!(!family.classes.is_empty() && !family.templates.is_empty(), "{}", family.id);
             assert!(["rms", "layer"].contains(&family.norm.as_str()), "{}", family.id);
-            assert!(["half", "interleaved"].contains(&family.rope_layout.as_str()), "{}", family.id);
+            assert!(["half", "interleaved", "none"].contains(&family.rope_layout.as_str()), "{}", family.id);
             for word in family.classes.iter().chain(&family.model_types) {
                 assert!(claimed.insert(word), "{word} is claimed twice");
             }

@@ -9,7 +9,7 @@ mod schema;
 mod shape;
 
 pub(in crate::model) use assign::nearest;
-pub use assign::{Assignment, FoundTensor, assign};
+pub use assign::{Answers, Assignment, FoundTensor, assign};
 pub use builtin::{builtin, by_class, by_model_type, supported_classes};
 pub use pattern::{Captures, NamePattern};
 pub use schema::{Family, Feed, IgnoredTensor, SlidingRule, TensorTemplate};

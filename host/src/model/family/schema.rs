@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 pub(super) const SHAPE_NAMES: &[&str] =
     &["vocab", "hidden", "intermediate", "heads", "kv_heads", "head_dim", "context", "experts", "expert_intermediate"];
 
+/// In front of names of shape expressions that are whole numbers of config.json, as in `config.kv_lora_rank`.
+pub(super) const CONFIG_NAME: &str = "config.";
+
 /// What arrives at the input of a linear layer. Linears of one layer with the same feed share their statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,6 +24,8 @@ pub enum Feed {
     FfnNorm,
     /// Activated gate times up.
     FfnProduct,
+    /// Activated gate times up of the shared expert, which sees every token.
+    SharedFfnProduct,
     /// Output of the last norm.
     OutputNorm,
 }
@@ -36,6 +41,8 @@ pub enum SlidingRule {
     EveryLayer,
     /// Layers from `max_window_layers` on, if `use_sliding_window` is set.
     UpperLayers,
+    /// Layers 0, 2, 4, ..., if `sliding_window` is set.
+    EvenLayers,
 }
 
 /// One kind of tensor.
@@ -79,10 +86,12 @@ pub struct Family {
     pub model_types: Vec<String>,
     /// `rms` or `layer`.
     pub norm: String,
-    /// `half` or `interleaved`.
+    /// `half`, `interleaved` or `none`.
     pub rope_layout: String,
     /// Sliding attention.
     pub sliding: SlidingRule,
+    /// Inner width of the feed-forward block in hidden widths, where config.json does not state it.
+    pub inner_factor: Option<u32>,
     /// Every kind of tensor, in the order in which they take part.
     pub templates: Vec<TensorTemplate>,
     /// Tensors left behind.
@@ -112,11 +121,17 @@ impl Family {
             norm: file.norm,
             rope_layout: file.rope_layout,
             sliding: file.sliding,
+            inner_factor: file.inner_factor,
             templates,
             ignored: ignored.collect::<Result<_, String>>()?,
             defaults: file.defaults,
             keys: file.keys,
         })
+    }
+
+    /// Whether there are experts beside or instead of the dense feed-forward block.
+    pub fn has_experts(&self) -> bool {
+        self.templates.iter().any(|t| t.role == Role::Router)
     }
 
     /// What feeds the linear layers of a role.
@@ -135,6 +150,7 @@ struct FamilyFile {
     rope_layout: String,
     #[serde(default)]
     sliding: SlidingRule,
+    inner_factor: Option<u32>,
     tensors: Vec<TensorEntry>,
     #[serde(default)]
     ignored: Vec<IgnoredEntry>,
@@ -202,7 +218,7 @@ impl TensorEntry {
             };
             let shape: Vec<ShapeExpression> =
                 shape.iter().map(|s| ShapeExpression::parse(s)).collect::<Result<_, _>>()?;
-            if let Some(unknown) = shape.iter().flat_map(|s| s.names()).find(|n| !SHAPE_NAMES.contains(n)) {
+            if let Some(unknown) = shape.iter().flat_map(|s| s.names()).find(|n| !is_shape_name(n)) {
                 return Err(format!("`{name}` has a shape with the unknown name `{unknown}`"));
             }
             templates.push(TensorTemplate {
@@ -218,6 +234,10 @@ impl TensorEntry {
         }
         Ok(())
     }
+}
+
+fn is_shape_name(name: &str) -> bool {
+    SHAPE_NAMES.contains(&name) || name.strip_prefix(CONFIG_NAME).is_some_and(|key| !key.is_empty())
 }
 
 #[cfg(test)]

@@ -112,7 +112,8 @@ impl Parser<'_> {
             self.depth -= 1;
             return if self.takes(')') { Ok(inner) } else { Err("a `)` is missing".to_owned()) };
         }
-        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest.len());
+        let end =
+            self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.').unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         match word.bytes().next() {

@@ -2,10 +2,11 @@
 
 use super::Architecture;
 use crate::value::{KeyValue, Value};
-use llmq_plugin_api::wire::{Hyperparameters, Rope, RopeScaling};
+use llmq_plugin_api::wire::{Experts, Hyperparameters, ModelDescription, Rope, RopeScaling};
+use serde_json::Value as Json;
 
 /// One key, or a few that belong together. Names follow the architecture: `llama.block_count`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Key {
     /// `block_count`.
     Layers,
@@ -33,13 +34,68 @@ pub enum Key {
     VocabSize,
     /// `rope.dimension_count`.
     RopeDimensions,
+    /// `attention.layer_norm_epsilon`.
+    LayerNormEpsilon,
+    /// `expert_count`.
+    Experts,
+    /// `expert_used_count`.
+    ExpertsUsed,
+    /// `expert_feed_forward_length`.
+    ExpertFeedForwardLength,
+    /// `attention.sliding_window`, if there is a window.
+    SlidingWindow,
+    /// Phi-3's `rope.scaling.attn_factor` for its extended context.
+    LongRopeFactor,
+    /// A number of config.json.
+    Number {
+        /// GGUF name behind the architecture.
+        key: &'static str,
+        /// config.json's name.
+        config: &'static str,
+        /// What the class assumes.
+        default: f64,
+    },
+    /// A whole number of config.json.
+    Count {
+        /// GGUF name behind the architecture.
+        key: &'static str,
+        /// config.json's name.
+        config: &'static str,
+        /// What the class assumes.
+        default: u32,
+    },
+    /// A boolean of config.json.
+    Switch {
+        /// GGUF name behind the architecture.
+        key: &'static str,
+        /// config.json's name.
+        config: &'static str,
+        /// What the class assumes.
+        default: bool,
+    },
+    /// A word that is the same for every model.
+    Word(&'static str, &'static str),
+    /// `tokenizer.ggml.add_bos_token` in front of the vocabulary's keys; these set its value.
+    AddBos,
 }
 
 /// The key-values of a list of keys, in their order.
-pub fn write_keys(arch: &Architecture, keys: &[Key], numbers: &Hyperparameters) -> Vec<KeyValue> {
+pub fn write_keys(arch: &Architecture, keys: &[&[Key]], model: &ModelDescription) -> Vec<KeyValue> {
     let mut writer = Writer { prefix: arch.name, out: Vec::new() };
-    keys.iter().for_each(|key| writer.write(*key, numbers));
+    for key in keys.iter().copied().flatten() {
+        writer.write(*key, &model.hyperparameters, &Settings(&model.config));
+    }
     writer.out
+}
+
+/// config.json, with the language model's own part first.
+struct Settings<'a>(&'a Json);
+
+impl Settings<'_> {
+    fn get(&self, key: &str) -> Option<&Json> {
+        let places = [self.0.get("text_config"), Some(self.0)];
+        places.into_iter().flatten().find_map(|place| place.get(key).filter(|value| !value.is_null()))
+    }
 }
 
 struct Writer {
@@ -52,7 +108,7 @@ impl Writer {
         self.out.push(KeyValue::new(format!("{}.{key}", self.prefix), value));
     }
 
-    fn write(&mut self, key: Key, numbers: &Hyperparameters) {
+    fn write(&mut self, key: Key, numbers: &Hyperparameters, settings: &Settings<'_>) {
         let attention = &numbers.attention;
         match key {
             Key::Layers => self.put("block_count", numbers.layers),
@@ -77,12 +133,46 @@ impl Writer {
             Key::RopeDimensions => {
                 self.with_rope(numbers, |writer, rope| writer.put("rope.dimension_count", rope.dimensions));
             }
+            Key::LayerNormEpsilon => self.put("attention.layer_norm_epsilon", numbers.norm_eps as f32),
+            Key::Experts => self.with_experts(numbers, |writer, e| writer.put("expert_count", e.count)),
+            Key::ExpertsUsed => self.with_experts(numbers, |writer, e| writer.put("expert_used_count", e.used)),
+            Key::ExpertFeedForwardLength => {
+                self.with_experts(numbers, |writer, e| writer.put("expert_feed_forward_length", e.intermediate_size));
+            }
+            Key::SlidingWindow => {
+                if let Some(window) = attention.sliding_window {
+                    self.put("attention.sliding_window", window);
+                }
+            }
+            Key::LongRopeFactor => self.with_rope(numbers, |writer, rope| {
+                if let Some(factor) = long_rope_factor(rope, numbers.context_length) {
+                    writer.put("rope.scaling.attn_factor", factor as f32);
+                }
+            }),
+            Key::Number { key, config, default } => {
+                self.put(key, settings.get(config).and_then(Json::as_f64).unwrap_or(default) as f32);
+            }
+            Key::Count { key, config, default } => {
+                let stated = settings.get(config).and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok());
+                self.put(key, stated.unwrap_or(default));
+            }
+            Key::Switch { key, config, default } => {
+                self.put(key, settings.get(config).and_then(Json::as_bool).unwrap_or(default));
+            }
+            Key::Word(key, word) => self.put(key, word),
+            Key::AddBos => self.out.push(KeyValue::new("tokenizer.ggml.add_bos_token".to_owned(), false)),
         }
     }
 
     fn with_rope(&mut self, numbers: &Hyperparameters, body: impl Fn(&mut Writer, &Rope)) {
         if let Some(rope) = &numbers.rope {
             body(self, rope);
+        }
+    }
+
+    fn with_experts(&mut self, numbers: &Hyperparameters, body: impl Fn(&mut Writer, &Experts)) {
+        if let Some(experts) = &numbers.experts {
+            body(self, experts);
         }
     }
 
@@ -121,4 +211,14 @@ impl Writer {
             _ => {}
         }
     }
+}
+
+/// What an extended Phi-3 multiplies its rotated vectors with: the stated factor, or the one that follows from how far
+/// the context is extended.
+fn long_rope_factor(rope: &Rope, context_length: u32) -> Option<f64> {
+    let scaling = rope.scaling.as_ref().filter(|scaling| scaling.kind == "longrope")?;
+    let original = f64::from(scaling.original_context_length?);
+    let extension = f64::from(context_length) / original;
+    let computed = || if extension > 1.0 { (1.0 + extension.ln() / original.ln()).sqrt() } else { 1.0 };
+    Some(scaling.attention_factor.unwrap_or_else(computed))
 }

@@ -1,24 +1,50 @@
 //! Names of tensors in both worlds.
 
-use super::Architecture;
+use super::{Architecture, Line};
 use llmq_plugin_api::wire::{Role, TensorDescription};
 
 /// A GGUF tensor recognised by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Named {
-    /// Hugging Face name.
+    /// Hugging Face name; experts that GGUF stacks have `{e}` in place of their number.
     pub name: String,
     /// What it is.
     pub role: Role,
     /// Its layer, if it belongs to one.
     pub layer: Option<u32>,
+    /// Its entry.
+    pub line: &'static Line,
 }
 
-/// The GGUF name of a source tensor; `None` if the architecture has no place for it.
+impl Named {
+    /// Whether the GGUF tensor is a stack of source tensors, one per expert.
+    pub fn is_stack(&self) -> bool {
+        self.name.contains(EXPERT)
+    }
+
+    /// Hugging Face name of one expert of a stack.
+    pub fn expert(&self, expert: u64) -> String {
+        self.name.replace(EXPERT, &expert.to_string())
+    }
+}
+
+/// Stands for the expert's number.
+const EXPERT: &str = "{e}";
+
+/// The GGUF tensors that a source tensor becomes, with their entries; empty if the architecture has no place for it.
 ///
-/// Experts of one layer share a name: they are stacked.
+/// Experts of one layer share a name: they are stacked. A fused tensor becomes several.
+pub fn gguf_names(arch: &Architecture, tensor: &TensorDescription) -> Vec<(String, &'static Line)> {
+    let lines = arch.lines.iter().filter(|line| line.role == tensor.role);
+    lines.filter_map(|line| Some((stem(line, tensor)?, line))).collect()
+}
+
+/// The first GGUF name of a source tensor; `None` if the architecture has no place for it.
 pub fn gguf_name(arch: &Architecture, tensor: &TensorDescription) -> Option<String> {
-    let line = arch.lines.iter().find(|line| line.role == tensor.role)?;
+    gguf_names(arch, tensor).into_iter().next().map(|(name, _)| name)
+}
+
+fn stem(line: &Line, tensor: &TensorDescription) -> Option<String> {
     let stem = match tensor.layer {
         Some(layer) if line.gguf.contains("{}") => line.gguf.replace("{}", &layer.to_string()),
         None if !line.gguf.contains("{}") => line.gguf.to_owned(),
@@ -39,7 +65,7 @@ pub fn hugging_face_name(arch: &Architecture, gguf: &str) -> Option<Named> {
         Some(layer) => line.hugging_face.replace("{}", &layer.to_string()),
         None => line.hugging_face.to_owned(),
     };
-    Some(Named { name: format!("{stem}.{part}"), role: line.role.clone(), layer })
+    Some(Named { name: format!("{stem}.{part}"), role: line.role.clone(), layer, line })
 }
 
 #[cfg(test)]
@@ -65,18 +91,20 @@ mod tests {
                 };
                 let gguf = gguf_name(arch, &tensor).unwrap();
                 let back = hugging_face_name(arch, &gguf).unwrap();
-                assert_eq!(back, Named { name, role: line.role.clone(), layer }, "{} {gguf}", arch.name);
+                assert_eq!((&back.role, back.layer), (&line.role, layer), "{} {gguf}", arch.name);
+                // Entries with the same role share the source tensor.
+                assert_eq!(back.name, name, "{} {gguf}", arch.name);
             }
         }
     }
 
     #[test]
     fn names_outside_the_tables_are_not_guessed() {
-        let llama = &ALL[0];
+        let llama = crate::arch::by_family("llama").unwrap();
         for name in ["rope_freqs.weight", "blk.0.unknown.weight", "blk.x.attn_q.weight", "attn_q.weight", "output", ""]
         {
-            assert_eq!(hugging_face_name(llama, name), None, "{name}");
+            assert!(hugging_face_name(llama, name).is_none(), "{name}");
         }
-        assert_eq!(hugging_face_name(llama, "blk.{}.attn_q.weight"), None);
+        assert!(hugging_face_name(llama, "blk.{}.attn_q.weight").is_none());
     }
 }

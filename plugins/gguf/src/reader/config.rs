@@ -3,6 +3,7 @@
 use super::{Listed, rows::decode_rows};
 use crate::arch::{Architecture, Key, recover_llama3};
 use crate::container::Header;
+use crate::value::Value;
 use llmq_plugin_api::sdk::MappedFile;
 use serde_json::{Map, Value as Json, json};
 
@@ -35,20 +36,31 @@ pub(super) fn rebuild(
     put("num_hidden_layers", json!(keys.unsigned("block_count")?));
     put("num_attention_heads", json!(heads));
     put("num_key_value_heads", json!(keys.unsigned("attention.head_count_kv").unwrap_or(heads)));
+    if let (Ok(rotated), Some(width)) = (keys.unsigned("rope.dimension_count"), keys.head_width(hidden, heads)) {
+        if rotated < width {
+            put("partial_rotary_factor", json!(rotated as f64 / width as f64));
+        }
+    }
     match keys.unsigned("attention.key_length") {
         Ok(width) => put("head_dim", json!(width)),
         // Without the key llama.cpp divides; a class whose own default differs needs it spelled out.
         Err(_) => put("head_dim", json!(hidden.checked_div(heads).unwrap_or(0))),
     };
-    put("hidden_act", json!("silu"));
+    put("hidden_act", json!(arch.activation));
     put("max_position_embeddings", json!(keys.unsigned("context_length")?));
-    put("rms_norm_eps", json!(keys.number("attention.layer_norm_rms_epsilon")?));
+    let epsilon = keys.number("attention.layer_norm_rms_epsilon");
+    put("rms_norm_eps", json!(epsilon.or_else(|_| keys.number("attention.layer_norm_epsilon"))?));
     let theta = keys.number("rope.freq_base").unwrap_or(10_000.0);
     put("rope_theta", json!(theta));
     let mut warnings = Vec::new();
     put("rope_scaling", rope_scaling(&keys, theta, listed, files, &mut warnings));
     put("tie_word_embeddings", json!(!has("output.weight")));
-    if arch.late_keys.contains(&Key::VocabSize) {
+    for key in arch.keys.iter().chain(arch.late_keys).copied().flatten() {
+        if let Some((name, value)) = keys.setting(*key) {
+            put(name, value);
+        }
+    }
+    if arch.late_keys.iter().copied().flatten().any(|key| *key == Key::VocabSize) {
         put("attention_bias", json!(has("blk.0.attn_q.bias")));
         put("mlp_bias", json!(has("blk.0.ffn_up.bias")));
     }
@@ -56,6 +68,11 @@ pub(super) fn rebuild(
     {
         if let Some(id) = header.unsigned(id) {
             put(key, json!(id));
+        }
+    }
+    for (word, own) in arch.words {
+        if let Some(value) = config.remove(*word) {
+            config.insert((*own).to_owned(), value);
         }
     }
     Ok(Rebuilt { config: Json::Object(config), warnings })
@@ -79,6 +96,29 @@ impl Keys<'_> {
     fn number(&self, key: &str) -> Result<f64, String> {
         let name = self.name(key);
         self.header.number(&name).ok_or_else(|| format!("the key `{name}` is missing or not a number"))
+    }
+
+    fn head_width(&self, hidden: u64, heads: u64) -> Option<u64> {
+        self.unsigned("attention.key_length").ok().or_else(|| hidden.checked_div(heads))
+    }
+
+    /// What a key says, under its name in config.json.
+    fn setting(&self, key: Key) -> Option<(&'static str, Json)> {
+        match key {
+            Key::Experts => Some(("num_experts", json!(self.unsigned("expert_count").ok()?))),
+            Key::ExpertsUsed => Some(("num_experts_per_tok", json!(self.unsigned("expert_used_count").ok()?))),
+            Key::ExpertFeedForwardLength => {
+                Some(("moe_intermediate_size", json!(self.unsigned("expert_feed_forward_length").ok()?)))
+            }
+            Key::SlidingWindow => Some(("sliding_window", json!(self.unsigned("attention.sliding_window").ok()?))),
+            Key::Number { key, config, .. } => Some((config, json!(self.number(key).ok()?))),
+            Key::Count { key, config, .. } => Some((config, json!(self.unsigned(key).ok()?))),
+            Key::Switch { key, config, .. } => match self.header.get(&self.name(key))? {
+                Value::Bool(value) => Some((config, json!(value))),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn text(&self, key: &str) -> Option<&str> {

@@ -20,7 +20,7 @@ mod rows;
 mod shown;
 mod validate;
 
-use crate::arch::{Architecture, RowOrder};
+use crate::arch::{Architecture, View};
 use crate::container::{Header, StoredTensor};
 use llmq_plugin_api::sdk::{Context, Error, Kind, MappedFile, Reader};
 use llmq_plugin_api::wire::{ReaderSummary, ValidationReport};
@@ -31,16 +31,39 @@ pub struct GgufReader {
     headers: Vec<Header>,
     /// The architecture, if its table is known.
     arch: Option<&'static Architecture>,
-    /// One per tensor of the summary.
+    /// One per stored tensor.
     listed: Vec<Listed>,
+    /// One per tensor of the summary.
+    offered: Vec<Offered>,
     summary: ReaderSummary,
 }
 
-/// Where the rows of a listed tensor are.
+/// Where a stored tensor is.
 struct Listed {
     file: usize,
     stored: StoredTensor,
-    order: RowOrder,
+}
+
+/// A tensor as Hugging Face has it, with what it is made of.
+struct Offered {
+    /// Columns of its rows.
+    columns: usize,
+    /// Rows.
+    rows: usize,
+    /// What was added to every value.
+    shift: f32,
+    /// Stored tensors that hold its elements.
+    pieces: Vec<Piece>,
+}
+
+/// Rows of a stored tensor that hold elements of an offered one.
+struct Piece {
+    /// Index of the stored tensor.
+    listed: usize,
+    /// The stored row that is row 0 of the view.
+    first_row: usize,
+    /// Which elements of the offered tensor they are.
+    view: View,
 }
 
 impl Reader for GgufReader {
@@ -49,11 +72,11 @@ impl Reader for GgufReader {
     }
 
     fn decode_rows(&self, files: &[MappedFile], tensor: usize, first_row: usize, out: &mut [f32]) -> Result<(), Error> {
-        let listed = self.listed.get(tensor).ok_or_else(|| {
-            let message = format!("tensor number {tensor} was asked for; the file has {}", self.listed.len());
+        let offered = self.offered.get(tensor).ok_or_else(|| {
+            let message = format!("tensor number {tensor} was asked for; the file has {}", self.offered.len());
             Error::new(Kind::Other, message)
         })?;
-        rows::decode_rows(listed, files, first_row, out)
+        rows::decode_offered(offered, &self.listed, files, first_row, out)
     }
 
     fn validate(&self, cx: &Context, files: &[MappedFile]) -> Result<ValidationReport, Error> {

@@ -1,7 +1,7 @@
 //! Headers of one file or of all shards of a model, checked against each other.
 
 use super::config::rebuild;
-use super::listing::list;
+use super::listing::{Listing, list};
 use super::shown::shown;
 use super::{GgufReader, Listed};
 use crate::arch;
@@ -24,7 +24,7 @@ impl GgufReader {
         let main = check_shards(&headers, files)?;
         let main = &headers[main];
         let name = main.text("general.architecture").unwrap_or_default();
-        let arch = arch::by_name(name);
+        let arch = arch::by_name(name, |key| main.get(&format!("{name}.{key}")).is_some());
         let mut warnings = Vec::new();
         if arch.is_none() {
             let known: Vec<&str> = arch::ALL.iter().map(|arch| arch.name).collect();
@@ -33,7 +33,7 @@ impl GgufReader {
                 known.join(", ")
             ));
         }
-        let (listed, tensors) = list(arch, main, &headers)?;
+        let Listing { listed, offered, tensors } = list(arch, main, &headers)?;
         let strangers =
             tensors.iter().filter(|tensor| tensor.name.is_empty() && !is_derived(&tensor.stored_name)).count();
         if arch.is_some() && strangers > 0 {
@@ -63,7 +63,7 @@ impl GgufReader {
             sidecars: Vec::new(),
             warnings,
         };
-        Ok(GgufReader { headers, arch, listed, summary })
+        Ok(GgufReader { headers, arch, listed, offered, summary })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Source tensors become output tensors: GGUF names, experts stacked, rows in llama.cpp's order.
 
-use crate::arch::{Architecture, RowOrder, gguf_name, rope_tensors};
+use crate::arch::{Architecture, Heads, Line, View, gguf_names, rope_tensors};
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::{ModelDescription, Role, TensorDescription};
+use std::collections::BTreeMap;
 
 /// One tensor of the output.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +23,7 @@ pub(super) enum Origin {
     /// Computed from config.json.
     Derived(Vec<f32>),
     /// Source tensors, experts in their order.
-    Sources { parts: Vec<usize>, order: RowOrder },
+    Sources { parts: Vec<usize>, view: View, shift: f32 },
 }
 
 /// All output tensors in the converter's order (derived ones, then by Hugging Face name), and what is left out.
@@ -32,34 +33,56 @@ pub(super) struct Collection {
 }
 
 pub(super) fn collect(arch: &Architecture, model: &ModelDescription) -> Result<Collection, Error> {
-    let mut tensors = derived(model);
     let mut dropped = Vec::new();
     let mut by_name: Vec<(usize, &TensorDescription)> = model.tensors.iter().enumerate().collect();
     by_name.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-    let mut experts: Vec<(String, Vec<(u32, usize)>)> = Vec::new();
-    for (index, tensor) in by_name {
+    // Output tensors with their place among the source's: the converter stacks the experts of a layer as soon as it has
+    // seen the last of them.
+    let mut placed: Vec<(usize, Gathered)> = Vec::new();
+    let mut stacks: Vec<Stack> = Vec::new();
+    let mut last_expert: BTreeMap<Option<u32>, usize> = BTreeMap::new();
+    for (place, (index, tensor)) in by_name.into_iter().enumerate() {
         if tensor.role == Role::RopeFrequencies {
             dropped.push((tensor.name.clone(), "llama.cpp computes rotary frequencies itself".to_owned()));
             continue;
         }
-        let name = gguf_name(arch, tensor).ok_or_else(|| homeless(arch, model, tensor))?;
+        let names = gguf_names(arch, tensor);
+        if names.is_empty() {
+            return Err(homeless(arch, model, tensor));
+        }
         if tensor.shape.is_empty() || tensor.shape.contains(&0) {
             let message =
                 format!("the tensor `{}` has the shape {:?}, which holds no weights", tensor.name, tensor.shape);
             return Err(Error::new(Kind::UnsupportedModel, message).subject(&tensor.name));
         }
-        match tensor.expert {
-            None => tensors.push(single(arch, model, name, index, tensor)?),
-            Some(expert) => match experts.iter_mut().find(|(stacked, _)| *stacked == name) {
-                Some((_, parts)) => parts.push((expert, index)),
-                None => experts.push((name, vec![(expert, index)])),
-            },
+        for (name, line) in names {
+            let Some(expert) = tensor.expert else {
+                placed.push((place, single(model, name, index, tensor, line)?));
+                continue;
+            };
+            last_expert.insert(tensor.layer, place);
+            match stacks.iter_mut().find(|stack| stack.name == name) {
+                Some(stack) => stack.parts.push((expert, index)),
+                None => stacks.push(Stack { name, layer: tensor.layer, parts: vec![(expert, index)] }),
+            }
         }
     }
-    for (name, parts) in experts {
-        tensors.push(stacked(model, name, parts)?);
+    for stack in stacks {
+        let place = last_expert.get(&stack.layer).copied().unwrap_or(0);
+        placed.push((place, stacked(model, stack)?));
     }
+    placed.sort_by_key(|(place, _)| *place);
+    let mut tensors = derived(model);
+    tensors.extend(placed.into_iter().map(|(_, tensor)| tensor));
     Ok(Collection { tensors, dropped })
+}
+
+/// Experts of one layer that become one tensor.
+struct Stack {
+    name: String,
+    layer: Option<u32>,
+    /// Expert and source tensor.
+    parts: Vec<(u32, usize)>,
 }
 
 fn derived(model: &ModelDescription) -> Vec<Gathered> {
@@ -76,18 +99,25 @@ fn derived(model: &ModelDescription) -> Vec<Gathered> {
 }
 
 fn single(
-    arch: &Architecture,
     model: &ModelDescription,
     name: String,
     index: usize,
     tensor: &TensorDescription,
+    line: &Line,
 ) -> Result<Gathered, Error> {
-    let order = row_order(arch, model, tensor)?;
-    let ne = tensor.shape.iter().rev().copied().collect();
-    Ok(Gathered { name, ne, unit: tensor.unit, origin: Origin::Sources { parts: vec![index], order } })
+    let attention = &model.hyperparameters.attention;
+    let heads = Heads { query: attention.heads as usize, key: attention.kv_heads as usize };
+    let (shape, view) = line.layout.view(&tensor.shape, heads).map_err(|problem| {
+        let message = format!("the tensor `{}` cannot be arranged for GGUF: {problem}", tensor.name);
+        Error::new(Kind::UnsupportedModel, message).subject(&tensor.name)
+    })?;
+    let ne = shape.into_iter().rev().collect();
+    let shift = if tensor.part == "bias" { 0.0 } else { line.shift };
+    Ok(Gathered { name, ne, unit: tensor.unit, origin: Origin::Sources { parts: vec![index], view, shift } })
 }
 
-fn stacked(model: &ModelDescription, name: String, mut parts: Vec<(u32, usize)>) -> Result<Gathered, Error> {
+fn stacked(model: &ModelDescription, stack: Stack) -> Result<Gathered, Error> {
+    let Stack { name, mut parts, .. } = stack;
     parts.sort_unstable();
     let first = &model.tensors[parts[0].1];
     for (place, (expert, index)) in parts.iter().enumerate() {
@@ -102,29 +132,9 @@ fn stacked(model: &ModelDescription, name: String, mut parts: Vec<(u32, usize)>)
     }
     let mut ne: Vec<u64> = first.shape.iter().rev().copied().collect();
     ne.push(parts.len() as u64);
+    let view = View::plain(first.rows() as usize, first.columns() as usize);
     let parts = parts.into_iter().map(|(_, index)| index).collect();
-    Ok(Gathered { name, ne, unit: first.unit, origin: Origin::Sources { parts, order: RowOrder::AsStored } })
-}
-
-fn row_order(arch: &Architecture, model: &ModelDescription, tensor: &TensorDescription) -> Result<RowOrder, Error> {
-    let attention = &model.hyperparameters.attention;
-    let heads = match tensor.role {
-        Role::AttnQ => attention.heads,
-        Role::AttnK => attention.kv_heads,
-        _ => return Ok(RowOrder::AsStored),
-    };
-    let stored_halves = model.hyperparameters.rope.as_ref().is_some_and(|rope| rope.layout == "half");
-    if !arch.rotates_neighbours || !stored_halves {
-        return Ok(RowOrder::AsStored);
-    }
-    let rows = tensor.shape.first().copied().unwrap_or(0);
-    let head = rows / u64::from(heads.max(1));
-    if heads == 0 || head * u64::from(heads) != rows || head < 2 || !head.is_multiple_of(2) {
-        let message =
-            format!("the {rows} rows of `{}` cannot be split into {heads} heads of an even width", tensor.name);
-        return Err(Error::new(Kind::UnsupportedModel, message).subject(&tensor.name));
-    }
-    Ok(RowOrder::Neighbours { head: head as usize })
+    Ok(Gathered { name, ne, unit: first.unit, origin: Origin::Sources { parts, view, shift: 0.0 } })
 }
 
 fn homeless(arch: &Architecture, model: &ModelDescription, tensor: &TensorDescription) -> Error {

@@ -41,12 +41,12 @@ pub(super) fn metadata(
     let vocabulary = vocabulary(model, options)?;
 
     let mut out = general.key_values;
-    out.extend(write_keys(arch, arch.keys, &description.hyperparameters));
+    out.extend(write_keys(arch, arch.keys, description));
     let version = quantization_version();
     if recipe.is_float() {
         set(&mut out, FILE_TYPE, recipe.file_type());
     }
-    out.extend(write_keys(arch, arch.late_keys, &description.hyperparameters));
+    out.extend(write_keys(arch, arch.late_keys, description));
     if recipe.is_float() {
         set(&mut out, &version.key, version.value.clone());
     }

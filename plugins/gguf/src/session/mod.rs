@@ -21,7 +21,7 @@ mod rows;
 
 pub use options::specs as option_specs;
 
-use crate::arch::RowOrder;
+use crate::arch::View;
 use llmq_ggml_blocks::BlockType;
 use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Session, Unit};
 use llmq_plugin_api::wire::{Plan, UnitReport};
@@ -47,12 +47,14 @@ enum SlotWork {
 struct Encoding {
     /// Source tensors whose rows follow each other (experts), or the only one.
     parts: Vec<usize>,
-    /// Rows of each part; the elements of a vector whose order changes count as rows.
+    /// What each part contributes; the elements of a vector whose order changes count as rows.
+    view: View,
+    /// Rows of each part.
     rows_per_part: usize,
     /// Weights of a row.
     columns: usize,
-    /// Order of the rows within a part.
-    order: RowOrder,
+    /// Added to every value.
+    shift: f32,
     /// The format that values pass through first, as in a conversion with an intermediate file.
     intermediate: Option<BlockType>,
     /// The slot's encoding.

@@ -7,7 +7,7 @@ use super::importance::require_importance;
 use super::options::Options;
 use super::quantize::scratch_bytes;
 use super::{Encoding, GgufSession, SlotWork};
-use crate::arch::{self, RowOrder};
+use crate::arch;
 use crate::container::{TensorInfo, encode};
 use crate::levels::{offered, uses_importance};
 use crate::mixture::{Assignment, Candidate, ModelShape, Recipe, assign};
@@ -188,22 +188,20 @@ fn slot_work(
     model: &ModelDescription,
     recipe: Recipe,
 ) -> SlotWork {
-    let (parts, order) = match tensor.origin {
+    let (parts, view, shift) = match tensor.origin {
         Origin::Derived(values) => {
             return SlotWork::Derived(values.iter().flat_map(|value| value.to_le_bytes()).collect());
         }
-        Origin::Sources { parts, order } => (parts, order),
+        Origin::Sources { parts, view, shift } => (parts, view, shift),
     };
     let first: &TensorDescription = &model.tensors[parts[0]];
-    // A vector whose elements change places is treated as rows of one.
-    let vector = first.shape.len() == 1 && order != RowOrder::AsStored;
-    let (rows_per_part, columns) = if vector { (first.columns(), 1) } else { (first.rows(), first.columns()) };
     let two_steps = !recipe.is_float() && !is_half(&first.dtype) && candidate.unquantized != BlockType::F32;
     SlotWork::Encode(Encoding {
         parts,
-        rows_per_part: rows_per_part as usize,
-        columns: columns as usize,
-        order,
+        rows_per_part: view.rows(),
+        columns: view.columns(),
+        view,
+        shift,
         intermediate: two_steps.then_some(candidate.unquantized),
         target,
     })

@@ -1,7 +1,6 @@
 //! Rows of an output tensor, gathered from its sources as single precision.
 
 use super::Encoding;
-use crate::arch::RowOrder;
 use llmq_ggml_blocks::{BlockType, bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use llmq_plugin_api::sdk::{Error, Kind, Tensor, Unit};
 
@@ -10,18 +9,14 @@ pub(super) fn gather(encoding: &Encoding, unit: &Unit, first_row: usize, out: &m
     let part = first_row / encoding.rows_per_part;
     let first = first_row % encoding.rows_per_part;
     let tensor = unit.tensor(encoding.parts[part])?;
-    match encoding.order {
-        RowOrder::AsStored => tensor.read_rows(first, out)?,
-        order if tensor.shape.len() == 1 => {
-            let mut values = vec![0.0; tensor.columns()];
-            tensor.read_rows(0, &mut values)?;
-            out.iter_mut().enumerate().for_each(|(i, value)| *value = values[order.source_row(first + i)]);
-        }
-        order => {
-            for (i, row) in out.chunks_exact_mut(encoding.columns).enumerate() {
-                tensor.read_rows(order.source_row(first + i), row)?;
-            }
-        }
+    let columns = tensor.columns();
+    if columns == 0 || encoding.view.source_row(first, columns).is_none() {
+        scattered(encoding, tensor, first, out)?;
+    } else {
+        whole_rows(encoding, tensor, first, out)?;
+    }
+    if encoding.shift != 0.0 {
+        out.iter_mut().for_each(|value| *value += encoding.shift);
     }
     if let Some(at) = first_non_finite(out) {
         return Err(not_finite(encoding, tensor, first, at, out[at]));
@@ -37,6 +32,42 @@ pub(super) fn gather(encoding: &Encoding, unit: &Unit, first_row: usize, out: &m
     }
 }
 
+/// Rows that only change places. Neighbours that stay neighbours are read together.
+fn whole_rows(encoding: &Encoding, tensor: &Tensor, first: usize, out: &mut [f32]) -> Result<(), Error> {
+    let columns = encoding.columns;
+    let source = |row: usize| encoding.view.source_row(row, columns).unwrap_or(0);
+    let (mut at, rows) = (0, out.len() / columns);
+    while at < rows {
+        let start = source(first + at);
+        let mut run = 1;
+        while at + run < rows && source(first + at + run) == start + run {
+            run += 1;
+        }
+        tensor.read_rows(start, &mut out[at * columns..(at + run) * columns])?;
+        at += run;
+    }
+    Ok(())
+}
+
+/// Rows whose weights lie apart in the source: transposed matrices, vectors whose elements change places.
+fn scattered(encoding: &Encoding, tensor: &Tensor, first: usize, out: &mut [f32]) -> Result<(), Error> {
+    let columns = tensor.columns();
+    // By source row, so that each is read once per chunk.
+    let place = |at: usize| encoding.view.element(first + at / encoding.columns, at % encoding.columns);
+    let mut places: Vec<(usize, usize)> = (0..out.len()).map(|at| (place(at), at)).collect();
+    places.sort_unstable();
+    let mut row = vec![0.0; columns];
+    let mut loaded = None;
+    for (element, at) in places {
+        if loaded != Some(element / columns) {
+            tensor.read_rows(element / columns, &mut row)?;
+            loaded = Some(element / columns);
+        }
+        out[at] = row[element % columns];
+    }
+    Ok(())
+}
+
 /// Looks at all values without branching first, which is many times faster than stopping at the first.
 fn first_non_finite(values: &[f32]) -> Option<usize> {
     let sound = values.iter().fold(true, |sound, value| sound & value.is_finite());
@@ -44,7 +75,8 @@ fn first_non_finite(values: &[f32]) -> Option<usize> {
 }
 
 fn not_finite(encoding: &Encoding, tensor: &Tensor, first: usize, at: usize, value: f32) -> Error {
-    let (row, column) = (encoding.order.source_row(first + at / encoding.columns), at % encoding.columns);
+    let element = encoding.view.element(first + at / encoding.columns, at % encoding.columns);
+    let (row, column) = (element / tensor.columns().max(1), element % tensor.columns().max(1));
     let message = format!("the weight at row {row}, column {column} of `{}` is {value}", tensor.name);
     Error::new(Kind::CorruptInput, message)
         .subject(tensor.name)
