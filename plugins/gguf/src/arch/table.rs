@@ -438,6 +438,18 @@ pub static ALL: &[Architecture] = &[
     },
 ];
 
+impl Architecture {
+    /// Whether llama.cpp is told of a sliding window.
+    pub fn has_window(&self) -> bool {
+        self.keys
+            .iter()
+            .chain(self.late_keys)
+            .copied()
+            .flatten()
+            .any(|key| matches!(key, Key::SlidingWindow | Key::Count { key: "attention.sliding_window", .. }))
+    }
+}
+
 /// The architecture that a family of the host is written as.
 pub fn by_family(family: &str) -> Option<&'static Architecture> {
     ALL.iter().find(|arch| arch.families.contains(&family))

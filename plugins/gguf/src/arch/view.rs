@@ -61,7 +61,7 @@ impl View {
         let mut steps: Vec<(usize, usize, usize)> =
             self.rows.iter().enumerate().map(|(place, (extent, stride))| (*stride, *extent, place)).collect();
         steps.push((self.column_stride, self.columns, usize::MAX));
-        steps.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        steps.sort_unstable_by_key(|(stride, ..)| std::cmp::Reverse(*stride));
         let mut digits = vec![0; self.rows.len()];
         let mut column = 0;
         for (stride, extent, place) in steps {

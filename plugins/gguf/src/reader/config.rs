@@ -36,10 +36,10 @@ pub(super) fn rebuild(
     put("num_hidden_layers", json!(keys.unsigned("block_count")?));
     put("num_attention_heads", json!(heads));
     put("num_key_value_heads", json!(keys.unsigned("attention.head_count_kv").unwrap_or(heads)));
-    if let (Ok(rotated), Some(width)) = (keys.unsigned("rope.dimension_count"), keys.head_width(hidden, heads)) {
-        if rotated < width {
-            put("partial_rotary_factor", json!(rotated as f64 / width as f64));
-        }
+    if let (Ok(rotated), Some(width)) = (keys.unsigned("rope.dimension_count"), keys.head_width(hidden, heads))
+        && rotated < width
+    {
+        put("partial_rotary_factor", json!(rotated as f64 / width as f64));
     }
     match keys.unsigned("attention.key_length") {
         Ok(width) => put("head_dim", json!(width)),

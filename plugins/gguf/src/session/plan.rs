@@ -7,7 +7,7 @@ use super::importance::require_importance;
 use super::options::Options;
 use super::quantize::scratch_bytes;
 use super::{Encoding, GgufSession, SlotWork};
-use crate::arch;
+use crate::arch::{self, Architecture};
 use crate::container::{TensorInfo, encode};
 use crate::levels::{offered, uses_importance};
 use crate::mixture::{Assignment, Candidate, ModelShape, Recipe, assign};
@@ -86,7 +86,7 @@ impl GgufSession {
         }
         require_importance(recipe, &plan.slots, &offers)?;
         plan.units = unit_needs(&plan.slots, &work, &offers);
-        plan.warnings.extend(warnings(description, &assigned, &options, recipe));
+        plan.warnings.extend(warnings(arch, description, &assigned, &options, recipe));
         Ok(GgufSession { plan, header: file.header, work })
     }
 }
@@ -229,7 +229,13 @@ fn unit_needs(slots: &[Slot], work: &[SlotWork], offers: &HashSet<u32>) -> Vec<U
     needs.into_values().collect()
 }
 
-fn warnings(model: &ModelDescription, assigned: &[Assignment], options: &Options, recipe: Recipe) -> Vec<String> {
+fn warnings(
+    arch: &Architecture,
+    model: &ModelDescription,
+    assigned: &[Assignment],
+    options: &Options,
+    recipe: Recipe,
+) -> Vec<String> {
     let mut out = Vec::new();
     let misfits = assigned.iter().filter(|assignment| assignment.misfit.is_some()).count();
     if misfits > 0 {
@@ -239,7 +245,8 @@ fn warnings(model: &ModelDescription, assigned: &[Assignment], options: &Options
         ));
     }
     let numbers = &model.hyperparameters;
-    if let Some(window) = numbers.attention.sliding_window.filter(|window| *window < numbers.context_length) {
+    let window = numbers.attention.sliding_window.filter(|window| *window < numbers.context_length);
+    if let Some(window) = window.filter(|_| !arch.has_window()) {
         out.push(format!(
             "the model attends to the last {window} tokens only; llama.cpp lets it attend to all, so results differ beyond {window} tokens"
         ));
@@ -249,6 +256,12 @@ fn warnings(model: &ModelDescription, assigned: &[Assignment], options: &Options
     {
         out.push(format!("llama.cpp has no `{kind}` context extension; the file holds the unextended model"));
     }
+    if arch.name == "smollm3" && !rotates_all_but_every_fourth(model) {
+        out.push(
+            "llama.cpp rotates all layers of SmolLM3 but every fourth, and no_rope_layers of config.json says otherwise: results differ"
+                .to_owned(),
+        );
+    }
     if options.intermediate.is_some() && (recipe.is_float() || is_half(&model.dtype)) {
         out.push(
             "--intermediate has no effect: it is for quantized levels of models whose weights are neither F16 nor BF16"
@@ -256,6 +269,14 @@ fn warnings(model: &ModelDescription, assigned: &[Assignment], options: &Options
         );
     }
     out
+}
+
+/// Whether SmolLM3's layers without rotation are those that llama.cpp takes for granted.
+fn rotates_all_but_every_fourth(model: &ModelDescription) -> bool {
+    match model.config.get("no_rope_layers").and_then(serde_json::Value::as_array) {
+        Some(layers) => layers.iter().zip(1..).all(|(rotates, layer)| (rotates == 1) == (layer % 4 != 0)),
+        None => model.config.get("no_rope_layer_interval").is_none_or(|interval| interval == 4),
+    }
 }
 
 fn unknown_level(level: &str) -> Error {
