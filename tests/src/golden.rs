@@ -11,7 +11,8 @@ pub const LEVELS: [&str; 14] = [
 ];
 
 /// Models whose reference results are committed.
-pub const MODELS: [&str; 5] = ["tiny-model", "mistral", "qwen2", "qwen3", "llama-rope-llama3"];
+pub const MODELS: [&str; 9] =
+    ["tiny-model", "mistral", "qwen2", "qwen3", "llama-rope-llama3", "gemma2", "gpt2", "mixtral", "phi2"];
 
 /// Folder of a model of [`MODELS`].
 pub fn model(name: &str) -> PathBuf {
@@ -30,6 +31,11 @@ pub fn path(name: &str) -> PathBuf {
 pub fn json(name: &str) -> Value {
     let text = std::fs::read(path(name)).unwrap_or_else(|e| panic!("tests/golden/{name}: {e}"));
     serde_json::from_slice(&text).expect("JSON")
+}
+
+/// The unquantized level that keeps a model's own precision, which is what the reference's first step writes.
+pub fn own_precision(model: &str) -> &'static str {
+    if json(&format!("{model}.json"))["F16"].is_object() { "F16" } else { "BF16" }
 }
 
 /// Insists that a file's tensors have the reference's types, bytes and order at a level.

@@ -6,7 +6,7 @@ use llmq_tests::{Workdir, gguf_file::GgufFile, golden, repository};
 fn every_level_of_every_committed_model_has_the_reference_s_bytes() {
     for model in golden::MODELS {
         let work = Workdir::new();
-        for level in golden::LEVELS.iter().chain(&["BF16"]) {
+        for level in golden::LEVELS.iter().chain(&[golden::own_precision(model)]) {
             work.program(["quantize", "-q", level, "-n", level])
                 .args([golden::model(model).as_os_str(), "gguf".as_ref()])
                 .succeed();

@@ -39,7 +39,7 @@ fn one_pass_writes_the_file_that_llama_quantize_writes() {
     let libraries = place.join("node_modules/@node-llama-cpp/linux-x64/bins/linux-x64");
     let work = Workdir::new();
     for model in golden::MODELS {
-        let source = quantize(&work, model, "BF16");
+        let source = quantize(&work, model, golden::own_precision(model));
         for level in golden::LEVELS {
             let ours = quantize(&work, model, level);
             let theirs = work.join("theirs.gguf");
