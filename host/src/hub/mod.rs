@@ -3,14 +3,14 @@
 //! Of the crate hf-hub 0.5 this uses the layout of the cache (`models--org--name/{blobs,refs,snapshots}`). Its
 //! transfers are not used. Measured against a loopback server, they have no read timeout (a stalled connection hangs
 //! until it is killed), verify nothing (a stale partial file with wrong bytes is accepted), do not retry unless told,
-//! and cannot be stopped. So requests go through an own agent ([`Web`]): every wait ends, every byte is checked.
+//! and cannot be stopped. So requests go through an own agent (`Web`): every wait ends, every byte is checked.
 //!
 //! What decides, first wins:
 //! - cache: `LLM_QUANTIZE_CACHE`, `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `$HF_HOME/hub`,
 //!   `$XDG_CACHE_HOME/huggingface/hub`, `~/.cache/huggingface/hub`;
 //! - token: `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the file `HF_TOKEN_PATH`, the file `token` in `HF_HOME` (or the
 //!   folder that stands in for it above);
-//! - server: `HF_ENDPOINT`, https://huggingface.co. The token goes to this server and to no other one, whatever it
+//! - server: `HF_ENDPOINT`, <https://huggingface.co>. The token goes to this server and to no other one, whatever it
 //!   redirects to;
 //! - `HF_HUB_OFFLINE=1` (or `TRANSFORMERS_OFFLINE=1`): nothing is asked, the cache alone answers;
 //! - `HF_HUB_ETAG_TIMEOUT` (connection and answer, 30 s), `HF_HUB_DOWNLOAD_TIMEOUT` (silence within a body, 30 s),

@@ -7,7 +7,7 @@
 //!    code of the plugin runs; a truncated or foreign file is found here, because mapping one with the dynamic loader
 //!    ends in SIGBUS or runs its constructors (both measured).
 //! 2. The first [`Entry::load`] of a file runs it in a child process ([`probe`]), so that bytes which crash do so over
-//!    there. The answer is remembered until the file changes ([`cache`]).
+//!    there. The answer is remembered until the file changes (`cache`).
 //! 3. Only then is it opened in this process, with every symbol resolved at once, and its code must state the same id
 //!    and version as its manifest.
 

@@ -11,7 +11,7 @@ pub const MAX_DOCUMENT_BYTES: usize = 512 << 20;
 /// Why a document was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    /// The text is longer than [`MAX_DOCUMENT_BYTES`].
+    /// The text is longer than `MAX_DOCUMENT_BYTES`.
     #[error("the {what} document has {bytes} bytes; at most {MAX_DOCUMENT_BYTES} are accepted")]
     TooLarge {
         /// Which document.

@@ -10,7 +10,7 @@ const ID: &str = "backend:";
 
 /// Adds the options of a format to `quantize`, and its levels behind the help text.
 ///
-/// An option whose name a fixed one has already is not added: the fixed one is handed on ([`fixed`]), or it is
+/// An option whose name a fixed one has already is not added: the fixed one is handed on (`fixed`), or it is
 /// reached with `--set`.
 pub fn join(quantize: Command, format: &FormatDescriptor) -> Command {
     let taken: Vec<String> = quantize.get_arguments().filter_map(|a| a.get_long().map(str::to_owned)).collect();

@@ -1,5 +1,7 @@
 //! What was typed: the command line as clap sees it. What is meant is worked out in the neighbouring rooms.
 
+#![allow(rustdoc::broken_intra_doc_links)] // doc comments here are help texts, brackets and all
+
 pub mod backend_options;
 pub mod format_word;
 pub mod plugins;

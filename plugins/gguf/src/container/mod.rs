@@ -3,9 +3,9 @@
 //! | where | what |
 //! |---|---|
 //! | `tensor` | one line of the tensor list, and its size |
-//! | `encode` | [`encode`]: key-values and tensor list to header bytes, with the place of every tensor |
+//! | `encode` | [`fn@encode`]: key-values and tensor list to header bytes, with the place of every tensor |
 //! | `cursor` | bounded reads from hostile bytes |
-//! | `decode` | [`decode`]: header bytes to key-values and tensor list, everything checked |
+//! | `decode` | [`fn@decode`]: header bytes to key-values and tensor list, everything checked |
 //! | `error` | what can be wrong |
 //!
 //! Deliberately absent: version 1 (32-bit counts), big-endian files, arrays of arrays. llama.cpp refuses the first and

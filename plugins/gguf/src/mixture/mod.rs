@@ -7,7 +7,7 @@
 //! | `category` | what a tensor is for the rules, by its name |
 //! | `rules` | the rules themselves: category, position and model to encoding |
 //! | `fallback` | what is taken when rows are not whole blocks |
-//! | `assign` | [`assign`]: all tensors of a model in output order |
+//! | `assign` | [`fn@assign`]: all tensors of a model in output order |
 //!
 //! The reference is llama.cpp 0c1e57098. Releases from before early 2026 treated fused qkv tensors differently.
 #![allow(non_camel_case_types)]
