@@ -20,8 +20,8 @@ pub struct Peaks {
     pub resident: u64,
 }
 
-#[derive(Default)]
 struct Shared {
+    source: Box<dyn Fn() -> Usage + Send + Sync>,
     anonymous: AtomicU64,
     mapped: AtomicU64,
     stop: Mutex<bool>,
@@ -30,7 +30,7 @@ struct Shared {
 
 impl Shared {
     fn look(&self) -> Usage {
-        let now = usage();
+        let now = (self.source)();
         self.anonymous.fetch_max(now.anonymous, Ordering::Relaxed);
         self.mapped.fetch_max(now.mapped, Ordering::Relaxed);
         now
@@ -47,7 +47,17 @@ pub struct Sampler {
 impl Sampler {
     /// Begins to look. If no thread can be started, only [`Sampler::peaks`] itself looks.
     pub fn start() -> Sampler {
-        let shared = Arc::new(Shared::default());
+        Sampler::of(usage)
+    }
+
+    fn of(source: impl Fn() -> Usage + Send + Sync + 'static) -> Sampler {
+        let shared = Arc::new(Shared {
+            source: Box::new(source),
+            anonymous: AtomicU64::new(0),
+            mapped: AtomicU64::new(0),
+            stop: Mutex::new(false),
+            wake: Condvar::new(),
+        });
         let theirs = Arc::clone(&shared);
         let work = move || {
             let mut stop = theirs.stop.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -84,14 +94,23 @@ impl Drop for Sampler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc;
 
+    /// Looks at a made-up process: what other tests allocate and free meanwhile must not count.
     #[test]
-    fn a_passing_allocation_is_seen() {
-        let sampler = Sampler::start();
-        let before = sampler.peaks().anonymous;
-        let block = std::hint::black_box(vec![1u8; 64 << 20]);
-        std::thread::sleep(4 * INTERVAL);
-        drop(block);
-        assert!(sampler.peaks().anonymous >= before + (48 << 20));
+    fn a_spike_between_two_questions_is_seen() {
+        let looks = AtomicU64::new(0);
+        let (told, heard) = mpsc::channel();
+        let told = Mutex::new(told);
+        let sampler = Sampler::of(move || {
+            let look = looks.fetch_add(1, Ordering::Relaxed);
+            let _ = told.lock().unwrap().send(look);
+            let anonymous = if look == 1 { 64 << 20 } else { 1 << 20 };
+            Usage { anonymous, mapped: 4096 * (look + 1), ..Usage::default() }
+        });
+        while heard.recv_timeout(Duration::from_secs(60)).expect("the thread looks") < 3 {}
+        let peaks = sampler.peaks();
+        assert_eq!(peaks.anonymous, 64 << 20);
+        assert!(peaks.mapped >= 4 * 4096);
     }
 }
