@@ -2,8 +2,8 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | `table` | [`Architecture`] and the entries: names by role, keys in order, arrangement |
-//! | `lines` | operations with their two names and arrangements |
+//! | `table` | [`Architecture`] and the entries by family group: names by role, keys in order, arrangement |
+//! | `line` | one operation with its two names and its arrangement |
 //! | `naming` | roles and layers to GGUF names and back to Hugging Face names |
 //! | `keys` | hyperparameters to the architecture's own metadata keys |
 //! | `layout` | arrangements of tensors: rotary neighbours, transposed, halves of a fused one |
@@ -14,7 +14,7 @@
 
 mod keys;
 mod layout;
-mod lines;
+mod line;
 mod naming;
 mod rope;
 mod table;
@@ -22,8 +22,8 @@ mod view;
 
 pub use keys::{Key, write_keys};
 pub use layout::{Heads, Layout};
-pub use lines::Line;
+pub use line::Line;
 pub use naming::{Named, gguf_name, gguf_names, hugging_face_name};
 pub use rope::{Llama3, RopeTensor, llama3_factors, recover_llama3, rope_tensors};
-pub use table::{ALL, Architecture, by_family, by_name, families};
+pub use table::{Architecture, all, by_family, by_name, families};
 pub use view::View;

@@ -35,7 +35,7 @@ const EXPERT: &str = "{e}";
 ///
 /// Experts of one layer share a name: they are stacked. A fused tensor becomes several.
 pub fn gguf_names(arch: &Architecture, tensor: &TensorDescription) -> Vec<(String, &'static Line)> {
-    let lines = arch.lines.iter().filter(|line| line.role == tensor.role);
+    let lines = arch.lines().filter(|line| line.role == tensor.role);
     lines.filter_map(|line| Some((stem(line, tensor)?, line))).collect()
 }
 
@@ -60,7 +60,7 @@ pub fn hugging_face_name(arch: &Architecture, gguf: &str) -> Option<Named> {
         Some((layer, rest)) => (format!("blk.{{}}.{rest}"), Some(layer.parse::<u32>().ok()?)),
         None => (stem.to_owned(), None),
     };
-    let line = arch.lines.iter().find(|line| line.gguf == pattern)?;
+    let line = arch.lines().find(|line| line.gguf == pattern)?;
     let stem = match layer {
         Some(layer) => line.hugging_face.replace("{}", &layer.to_string()),
         None => line.hugging_face.to_owned(),
@@ -71,12 +71,12 @@ pub fn hugging_face_name(arch: &Architecture, gguf: &str) -> Option<Named> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::ALL;
+    use crate::arch::all;
 
     #[test]
     fn every_name_leads_back() {
-        for arch in ALL {
-            for line in arch.lines {
+        for arch in all() {
+            for line in arch.lines() {
                 let layer = line.gguf.contains("{}").then_some(17);
                 let name = line.hugging_face.replace("{}", "17") + ".weight";
                 let tensor = TensorDescription {

@@ -27,7 +27,7 @@ impl GgufReader {
         let arch = arch::by_name(name, |key| main.get(&format!("{name}.{key}")).is_some());
         let mut warnings = Vec::new();
         if arch.is_none() {
-            let known: Vec<&str> = arch::ALL.iter().map(|arch| arch.name).collect();
+            let known: Vec<&str> = arch::all().map(|arch| arch.name).collect();
             warnings.push(format!(
                 "the architecture `{name}` has no Hugging Face names here (known: {}); tensors keep their own names",
                 known.join(", ")

@@ -80,10 +80,9 @@ impl Folder {
 fn describe(family: &str, layers: u32, stored: &Stored) -> TensorDescription {
     let (stem, part) = stored.name.rsplit_once('.').unwrap();
     let layer = stem.strip_prefix("model.layers.").map(|rest| rest.split('.').next().unwrap().parse::<u32>().unwrap());
-    let lines = arch::by_family(family).map_or(&[][..], |arch| arch.lines);
+    let mut lines = arch::by_family(family).into_iter().flat_map(|arch| arch.lines());
     let pattern = layer.map_or(stem.to_owned(), |layer| stem.replacen(&format!("layers.{layer}."), "layers.{}.", 1));
-    let role =
-        lines.iter().find(|line| line.hugging_face == pattern).map_or(Role::Other(stem.into()), |l| l.role.clone());
+    let role = lines.find(|line| line.hugging_face == pattern).map_or(Role::Other(stem.into()), |l| l.role.clone());
     let unit = match (&role, layer) {
         (_, Some(layer)) => layer + 1,
         (Role::TokenEmbedding, _) => 0,
