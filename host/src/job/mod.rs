@@ -104,6 +104,7 @@ impl Job<'_> {
             target: &self.target,
             model: &self.spec.model,
             threads: self.services.pool().current_num_threads(),
+            concurrent_units: self.backend.descriptor().concurrent_units as usize,
             memory_limit: self.spec.memory_limit,
             overwrite: self.spec.overwrite,
             storage: self.storage,

@@ -5,7 +5,7 @@ use super::storage::Storage;
 use super::target::Target;
 use crate::failure::{Class, Failure};
 use crate::memory;
-use llmq_plugin_api::wire::Plan;
+use llmq_plugin_api::wire::{Plan, UnitNeed};
 use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,8 @@ pub struct Preflight<'a> {
     pub model: &'a Path,
     /// Worker threads.
     pub threads: usize,
+    /// Most units that the backend lets be at work at the same time.
+    pub concurrent_units: usize,
     /// The user's limit of anonymous memory in bytes.
     pub memory_limit: Option<u64>,
     /// Whether an existing output folder may go.
@@ -51,19 +53,32 @@ pub struct Preflight<'a> {
 impl Preflight<'_> {
     /// Measures needs and supplies.
     pub fn needs(&self) -> Needs {
+        self.needs_and_width().0
+    }
+
+    /// Units that are put to work side by side: as many as the backend allows and the memory holds, at least one.
+    pub fn side_by_side(&self) -> usize {
+        self.needs_and_width().1
+    }
+
+    fn needs_and_width(&self) -> (Needs, usize) {
         let threads = self.threads as u64;
-        let scratch = |u: &llmq_plugin_api::wire::UnitNeed| {
-            u.scratch_bytes.saturating_add(u.scratch_bytes_per_thread.saturating_mul(threads))
-        };
-        let largest = self.plan.units.iter().map(scratch).max().unwrap_or(0);
         let own = memory::usage().anonymous;
         let host = own.saturating_add(HOST_FIXED).saturating_add(HOST_PER_THREAD.saturating_mul(threads));
-        Needs {
+        let needs = |width| Needs {
             disk_needed: self.plan.total_bytes().saturating_sub(claimed_bytes(self.target, self.plan)),
             disk_free: self.storage.free_bytes(&existing_ancestor(&self.target.dir)).ok(),
-            memory_needed: host.saturating_add(largest),
+            memory_needed: host.saturating_add(scratch(&self.plan.units, width, threads)),
             memory_available: memory::available().map(|left| left.saturating_add(own)),
             memory_limit: self.memory_limit,
+        };
+        let mut width = self.concurrent_units.max(1);
+        loop {
+            let found = needs(width);
+            if width == 1 || memory_obstacle(&found).is_ok() {
+                return (found, width);
+            }
+            width -= 1;
         }
     }
 
@@ -144,6 +159,14 @@ impl Preflight<'_> {
     }
 }
 
+/// Working memory of the `width` neediest units together. A thread works for one of them at a time.
+fn scratch(units: &[UnitNeed], width: usize, threads: u64) -> u64 {
+    let per_thread = units.iter().map(|unit| unit.scratch_bytes_per_thread).max().unwrap_or(0);
+    let mut fixed: Vec<u64> = units.iter().map(|unit| unit.scratch_bytes).collect();
+    fixed.sort_unstable_by(|a, b| b.cmp(a));
+    fixed.into_iter().take(width).fold(per_thread.saturating_mul(threads), u64::saturating_add)
+}
+
 fn memory_obstacle(needs: &Needs) -> Result<(), Failure> {
     let needed = needs.memory_needed;
     let limit = needs.memory_limit.map(|limit| (limit, "--memory-limit allows"));
@@ -186,5 +209,22 @@ mod tests {
         needs.memory_limit = None;
         needs.memory_available = Some(0);
         assert!(memory_obstacle(&needs).unwrap_err().message.contains("machine has left 0"));
+    }
+
+    #[test]
+    fn the_neediest_units_side_by_side_count() {
+        let need = |fixed, per_thread| UnitNeed {
+            unit: 0,
+            scratch_bytes_per_thread: per_thread,
+            scratch_bytes: fixed,
+            device_bytes: 0,
+            statistics: Vec::new(),
+            stages: Vec::new(),
+        };
+        let units = [need(10, 3), need(1000, 1), need(100, 7)];
+        assert_eq!(scratch(&units, 1, 4), 1000 + 28);
+        assert_eq!(scratch(&units, 2, 4), 1100 + 28);
+        assert_eq!(scratch(&units, 9, u64::MAX), u64::MAX);
+        assert_eq!(scratch(&[], 2, 4), 0);
     }
 }

@@ -120,6 +120,7 @@ impl Job<'_> {
             partial: &partial,
             storage: self.storage,
             plugin: &self.backend.descriptor().id,
+            side_by_side: self.preflight().side_by_side(),
         };
         reports.extend(units.run(&todo, (resumed, total), journal)?);
         partial.sync(None, self.storage)?;

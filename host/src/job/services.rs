@@ -6,7 +6,7 @@ use crate::event::{Event, Observer};
 use crate::failure::{Class, Failure};
 use llmq_plugin_api::{client, sdk};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Most worker threads one job may have.
 pub const MAX_THREADS: usize = 1024;
@@ -22,12 +22,40 @@ pub struct JobServices<'a> {
     cancel: &'a Cancel,
 }
 
-/// Weights finished: those of whole units, and a share of the unit at work.
+/// Weights finished, shares of the units at work included.
 #[derive(Default)]
 struct Progress {
     finished: AtomicU64,
-    unit: AtomicU64,
     shown: AtomicU64,
+}
+
+/// Services of one unit at work: the job's, with the unit's share of progress and its wish to stop.
+pub struct UnitServices<'u> {
+    job: &'u JobServices<'u>,
+    /// Weights of the unit.
+    weights: u64,
+    /// Of these, told as finished.
+    told: AtomicU64,
+    /// Another unit failed: this one's work is in vain.
+    failed: &'u AtomicBool,
+}
+
+impl<'u> UnitServices<'u> {
+    /// For a unit of `weights` weights.
+    pub fn new(job: &'u JobServices<'u>, weights: u64, failed: &'u AtomicBool) -> UnitServices<'u> {
+        UnitServices { job, weights, told: AtomicU64::new(0), failed }
+    }
+
+    /// The unit is finished.
+    pub fn finished(&self) {
+        self.tell_share(self.weights);
+    }
+
+    fn tell_share(&self, share: u64) {
+        // Threads report out of order; a share that was overtaken adds nothing.
+        let before = self.told.fetch_max(share, Ordering::Relaxed);
+        self.job.advance(share.saturating_sub(before));
+    }
 }
 
 impl<'a> JobServices<'a> {
@@ -76,23 +104,11 @@ impl<'a> JobServices<'a> {
         if self.cancel.requested() { Err(Failure::new(Class::Interrupted, "the job was stopped")) } else { Ok(()) }
     }
 
-    /// The unit now at work has this many weights.
-    pub fn unit_begins(&self, weights: u64) {
-        self.progress.unit.store(weights, Ordering::Relaxed);
-    }
-
-    /// The unit at work is finished.
-    pub fn unit_ends(&self) {
-        let weights = self.progress.unit.swap(0, Ordering::Relaxed);
-        self.progress.finished.fetch_add(weights, Ordering::Relaxed);
-        self.show(0);
-    }
-
-    fn show(&self, of_unit: u64) {
-        let weights = self.progress.finished.load(Ordering::Relaxed).saturating_add(of_unit);
+    fn advance(&self, weights: u64) {
+        let finished = self.progress.finished.fetch_add(weights, Ordering::Relaxed).saturating_add(weights);
         // Threads report out of order; a bar that steps back would look broken.
-        if self.progress.shown.fetch_max(weights, Ordering::Relaxed) < weights {
-            self.tell(Event::Progress { weights });
+        if self.progress.shown.fetch_max(finished, Ordering::Relaxed) < finished {
+            self.tell(Event::Progress { weights: finished });
         }
     }
 }
@@ -107,12 +123,8 @@ impl client::Services for JobServices<'_> {
         });
     }
 
-    fn progress(&self, done: u64, total: u64) {
-        let unit = self.progress.unit.load(Ordering::Relaxed);
-        // The backend's own total may count other things than ours; only the share is taken from it.
-        let share = u128::from(unit) * u128::from(done.min(total)) / u128::from(total.max(1));
-        self.show(share as u64);
-    }
+    /// Planning and validating have no bar; only units do.
+    fn progress(&self, _: u64, _: u64) {}
 
     fn cancelled(&self) -> bool {
         self.cancel.requested()
@@ -139,6 +151,42 @@ impl client::Services for JobServices<'_> {
     }
 }
 
+impl client::Services for UnitServices<'_> {
+    fn log(&self, level: u32, message: &str) {
+        self.job.log(level, message);
+    }
+
+    fn progress(&self, done: u64, total: u64) {
+        // The backend's own total may count other things than ours; only the share is taken from it.
+        let share = u128::from(self.weights) * u128::from(done.min(total)) / u128::from(total.max(1));
+        self.tell_share(share as u64);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.job.cancelled() || self.failed.load(Ordering::Relaxed)
+    }
+
+    fn threads(&self) -> u32 {
+        self.job.threads()
+    }
+
+    fn parallel_for(&self, count: u64, job: &(dyn Fn(u64) + Sync)) {
+        self.job.parallel_for(count, job);
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<u64, sdk::Error> {
+        self.job.reserve(bytes)
+    }
+
+    fn release(&self, token: u64) {
+        self.job.release(token);
+    }
+
+    fn device(&self) -> String {
+        self.job.device()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,18 +203,28 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_a_share_of_the_unit_and_never_steps_back() {
-        let (heard, cancel) = (Heard::default(), Cancel::default());
+    fn progress_is_a_share_of_each_unit_and_never_steps_back() {
+        let (heard, cancel, failed) = (Heard::default(), Cancel::default(), AtomicBool::new(false));
         let services = JobServices::start(Some(2), None, "toy", "cpu", &heard, &cancel).unwrap();
-        services.unit_begins(100);
-        services.progress(5, 10);
-        services.progress(3, 10);
-        services.progress(7, 0);
-        services.unit_ends();
-        services.unit_begins(10);
-        services.progress(u64::MAX, u64::MAX);
+        let (first, second) = (UnitServices::new(&services, 100, &failed), UnitServices::new(&services, 10, &failed));
+        first.progress(5, 10);
+        first.progress(3, 10);
+        first.progress(7, 0);
+        second.progress(u64::MAX, u64::MAX);
+        first.finished();
+        second.finished();
         let seen = heard.0.lock().unwrap().clone();
-        assert_eq!(seen, [50, 100, 110].map(|weights| Event::Progress { weights }));
+        assert_eq!(seen, [50, 60, 110].map(|weights| Event::Progress { weights }));
+    }
+
+    #[test]
+    fn a_failure_elsewhere_asks_a_unit_to_stop() {
+        let (heard, cancel, failed) = (Heard::default(), Cancel::default(), AtomicBool::new(false));
+        let services = JobServices::start(Some(1), None, "toy", "cpu", &heard, &cancel).unwrap();
+        let unit = UnitServices::new(&services, 1, &failed);
+        assert!(!unit.cancelled());
+        failed.store(true, Ordering::Relaxed);
+        assert!(unit.cancelled() && !services.cancelled());
     }
 
     #[test]

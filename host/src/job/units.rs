@@ -1,9 +1,12 @@
-//! The long part: every unit that is not there yet, one after the other, its flushing beside the next one's computing.
+//! The long part: every unit that is not there yet, a few side by side, their flushing beside the computing of others.
+//!
+//! One unit's loops keep all threads busy until its last pieces; then threads would wait for the slowest of them. A
+//! second unit fills that gap: its loops queue behind those of the first, so units still finish nearly in order.
 
 use super::flush::{Computed, Flusher};
 use super::journal::Journal;
 use super::partial::Partial;
-use super::services::JobServices;
+use super::services::{JobServices, UnitServices};
 use super::sink::UnitSink;
 use super::source::JobSource;
 use super::stop::{self, Stop};
@@ -15,9 +18,13 @@ use llmq_plugin_api::client::{Session, UnitInput};
 use llmq_plugin_api::wire::UnitReport;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+/// Stack of a thread that leads a unit: as large as a main thread's, because backends may compute on it.
+const LEADER_STACK: usize = 8 << 20;
 
 /// Everything the units of one job share.
 pub struct UnitLoop<'a> {
@@ -33,10 +40,22 @@ pub struct UnitLoop<'a> {
     pub storage: &'a dyn Storage,
     /// Id of the plugin, for messages.
     pub plugin: &'a str,
+    /// Units at work at the same time, at least 1.
+    pub side_by_side: usize,
+}
+
+/// Where the leaders of units meet.
+struct Round<'r> {
+    todo: &'r [u32],
+    next: AtomicUsize,
+    /// Set by the first failure, of a unit or of the flushing: nobody begins another unit, and those at work stop.
+    failed: &'r AtomicBool,
+    reports: Mutex<BTreeMap<u32, UnitReport>>,
+    stops: Mutex<Vec<(usize, Stop)>>,
 }
 
 impl UnitLoop<'_> {
-    /// Quantizes `todo` in order, with `done` of `total` units finished before. Returns the reports.
+    /// Quantizes `todo`, with `done` of `total` units finished before. Returns the reports.
     pub fn run(
         &self,
         todo: &[u32],
@@ -49,56 +68,76 @@ impl UnitLoop<'_> {
         let tell = |event| self.services.tell(event);
         let counts = (done, total);
         let flusher = Flusher { partial: self.partial, storage: self.storage, tell: &tell, counts, failed: &failed };
-        // One unit may wait while one is flushed: computing never gets further ahead of the disk than that, so dirty
-        // pages stay bounded.
+        let round = Round {
+            todo,
+            next: AtomicUsize::new(0),
+            failed: &failed,
+            reports: Mutex::default(),
+            stops: Mutex::default(),
+        };
+        // One unit may wait while one is flushed: computing never gets further ahead of the disk than that and the
+        // units at work, so dirty pages stay bounded.
         let (send, receive) = sync_channel(1);
-        let result = std::thread::scope(|scope| {
+        let flushed = std::thread::scope(|scope| {
             let flushing = scope.spawn(|| flusher.run(journal, receive));
-            let mut reports = BTreeMap::new();
-            let computed = todo.iter().enumerate().try_for_each(|(position, unit)| {
-                if failed.load(Ordering::SeqCst) {
-                    return Ok(());
+            for _ in 0..self.side_by_side.min(todo.len()) {
+                let (round, send) = (&round, send.clone());
+                let leader = std::thread::Builder::new().name("unit".into()).stack_size(LEADER_STACK);
+                if let Err(error) = leader.spawn_scoped(scope, move || self.lead(round, &send)) {
+                    let message = format!("cannot start a thread for the next unit: {error}");
+                    round.fail(0, Stop::resumable(Failure::new(Class::General, message)));
                 }
-                if let Some(next) = todo.get(position + 1) {
-                    self.source.weights().will_need(*next as usize);
-                }
-                let report = self.unit(*unit)?;
-                reports.insert(*unit, report.clone());
-                let id = self.source.model().units[*unit as usize].id.clone();
-                // A closed channel means that flushing failed; its own error is the one that counts.
-                let _ = send.send(Computed { unit: *unit, id, report });
-                Ok::<(), Stop>(())
-            });
+            }
             drop(send);
-            let flushed = flushing.join().unwrap_or_else(|_| {
+            flushing.join().unwrap_or_else(|_| {
                 let message = "the thread that flushes finished units panicked";
                 Err(Stop::resumable(Failure::new(Class::General, message)))
-            });
-            // A failure of the flushing made computing stop, so it comes first.
-            let finished = flushed?;
-            match computed {
-                Err(stop) if stop.failure.class == Class::Interrupted => {
-                    Err(Failure::new(Class::Interrupted, format!("stopped after {finished} of {total} units")).into())
-                }
-                other => other.map(|()| reports),
-            }
+            })
         });
         self.services.tell(Event::Finished);
-        result
+        // A failure of the flushing made computing stop, so it comes first.
+        let finished = flushed?;
+        match round.first_stop() {
+            Some(stop) if stop.failure.class == Class::Interrupted => {
+                Err(Failure::new(Class::Interrupted, format!("stopped after {finished} of {total} units")).into())
+            }
+            Some(stop) => Err(stop),
+            None => Ok(round.reports.into_inner().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 
-    fn unit(&self, unit: u32) -> Result<UnitReport, Stop> {
+    /// Takes units one after the other until none is left or something failed.
+    fn lead(&self, round: &Round, send: &SyncSender<Computed>) {
+        while !round.failed.load(Ordering::SeqCst) {
+            let position = round.next.fetch_add(1, Ordering::SeqCst);
+            let Some(unit) = round.todo.get(position) else { return };
+            if let Some(ahead) = round.todo.get(position + self.side_by_side) {
+                self.source.weights().will_need(*ahead as usize);
+            }
+            match self.unit(*unit, round.failed) {
+                Ok(report) => {
+                    round.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(*unit, report.clone());
+                    let id = self.source.model().units[*unit as usize].id.clone();
+                    // A closed channel means that flushing failed; its own error is the one that counts.
+                    let _ = send.send(Computed { unit: *unit, id, report });
+                }
+                Err(stop) => return round.fail(position, stop),
+            }
+        }
+    }
+
+    fn unit(&self, unit: u32, failed: &AtomicBool) -> Result<UnitReport, Stop> {
         self.services.check_cancelled()?;
         let began = Instant::now();
         let model = self.source.model();
         let id = &model.units[unit as usize].id;
         let tensors: Vec<usize> = (0..model.tensors.len()).filter(|index| model.tensors[*index].unit == unit).collect();
         self.check_finite(&tensors)?;
-        self.services.unit_begins(self.weights_of(unit));
+        let services = UnitServices::new(self.services, self.weights_of(unit), failed);
         let views = tensors.iter().map(|index| self.source.view(*index)).collect::<Result<Vec<_>, _>>()?;
         let input = UnitInput { index: unit, id, tensors: views, statistics: Vec::new() };
         let sink = UnitSink::new(unit, self.session.plan(), model, self.partial, self.storage);
-        let result = self.session.quantize(self.services, self.source, &input, &sink);
+        let result = self.session.quantize(&services, self.source, &input, &sink);
         // The sink's own fault is the cause; what the backend made of it is only an echo.
         let report = match (result, sink.finish()) {
             (Ok(report), Ok(())) => report,
@@ -106,7 +145,7 @@ impl UnitLoop<'_> {
             (Err(error), Err(fault)) if error.message == fault.failure.message => return Err(fault),
             (Err(error), _) => return Err(stop::backend(self.plugin, id, error)),
         };
-        self.services.unit_ends();
+        services.finished();
         self.source.weights().done_with(unit as usize);
         for warning in &report.warnings {
             self.services.tell(Event::Warning(format!("{id}: {warning}")));
@@ -141,5 +180,20 @@ impl UnitLoop<'_> {
     fn weights_of(&self, unit: u32) -> u64 {
         let tensors = self.source.model().tensors.iter().filter(|t| t.unit == unit);
         tensors.map(|t| t.elements()).fold(0, u64::saturating_add)
+    }
+}
+
+impl Round<'_> {
+    fn fail(&self, position: usize, stop: Stop) {
+        self.failed.store(true, Ordering::SeqCst);
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner).push((position, stop));
+    }
+
+    /// What the user is told: of several failures the one of the earliest unit. Units that stopped because another
+    /// one failed report an interruption nobody asked for; it counts only if there is nothing else.
+    fn first_stop(&self) -> Option<Stop> {
+        let stops = std::mem::take(&mut *self.stops.lock().unwrap_or_else(PoisonError::into_inner));
+        let order = |(position, stop): &(usize, Stop)| (stop.failure.class == Class::Interrupted, *position);
+        stops.into_iter().min_by_key(order).map(|(_, stop)| stop)
     }
 }

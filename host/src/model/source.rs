@@ -12,10 +12,15 @@ use super::safetensors_files::{WeightFiles, open_weights};
 use super::tied_head::settle_tied_head;
 use super::{Dtype, Fingerprint, MappedFile, ModelError, first_non_finite, side_files};
 use llmq_plugin_api::wire::ModelDescription;
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSlice;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// Weights that one thread looks at in a row for those that are no numbers.
+const FINITE_PIECE: usize = 1 << 20;
 
 /// A model folder, checked and ready to read. Weights stay in their files and are mapped.
 #[derive(Debug)]
@@ -192,7 +197,10 @@ impl Model {
     /// Place of the first weight that is NaN, infinite or beyond f32. Reads the whole tensor.
     pub fn find_non_finite(&self, index: usize) -> Result<Option<NonFinite>, ModelError> {
         let data = self.tensor(index)?;
-        let Some(position) = first_non_finite(data.dtype, data.bytes) else { return Ok(None) };
+        let piece = FINITE_PIECE * data.dtype.size();
+        let look = |(at, bytes): (usize, &[u8])| first_non_finite(data.dtype, bytes).map(|i| at * FINITE_PIECE + i);
+        // In pieces, so that one large tensor keeps every thread of the caller's pool busy.
+        let Some(position) = data.bytes.par_chunks(piece).enumerate().find_map_first(look) else { return Ok(None) };
         let columns = self.description.tensors[index].columns().max(1);
         let mut value = [0f32];
         data.dtype.widen(&data.bytes[position * data.dtype.size()..][..data.dtype.size()], &mut value);

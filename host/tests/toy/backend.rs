@@ -43,11 +43,12 @@ pub struct Toy {
     pub version: String,
     pub fault: Fault,
     pub hook: Option<Hook>,
+    pub concurrent_units: u32,
 }
 
 impl Default for Toy {
     fn default() -> Toy {
-        Toy { version: "1.2.3".into(), fault: Fault::None, hook: None }
+        Toy { version: "1.2.3".into(), fault: Fault::None, hook: None, concurrent_units: 1 }
     }
 }
 
@@ -71,6 +72,7 @@ impl Backend for Toy {
         let reader_only = json!({"id": "old", "summary": "", "can_write": false, "can_read": true,
             "container": "file", "levels": []});
         serde_json::from_value(json!({"id": "toy", "version": self.version, "summary": "", "devices": ["cpu"],
+            "concurrent_units": self.concurrent_units,
             "formats": [format("toy", "file", true), format("toydir", "folder", true), format("mute", "file", false),
                 reader_only]}))
         .unwrap()
