@@ -114,7 +114,7 @@ impl BlockType {
         use BlockType::*;
         let whole_numbers = matches!(self, I8 | I16 | I32 | I64 | F64);
         let activations = matches!(self, Q8_1 | Q8_K);
-        !(whole_numbers || activations || matches!(self, IQ1_M))
+        !(whole_numbers || activations)
     }
 
     /// Whether [`quantize_rows`](crate::quantize_rows) writes this type only under importance weights.
@@ -124,7 +124,7 @@ impl BlockType {
 
     /// Whether [`dequantize_rows`](crate::dequantize_rows) reads this type.
     pub const fn can_dequantize(self) -> bool {
-        self.can_quantize() || matches!(self, BlockType::IQ1_M)
+        self.can_quantize()
     }
 }
 

@@ -14,7 +14,7 @@
 //! | `codebook` | the points of the IQ1, IQ2 and IQ3 types, and what is near |
 //! | `lanes`, `round` | arithmetic of side-by-side groups; the reference's float-to-integer conversions |
 //!
-//! Deliberately absent: IQ1_M is read but not written yet, and nothing chooses processor features at run time.
+//! Deliberately absent: nothing chooses processor features at run time.
 #![forbid(unsafe_code)]
 #![allow(clippy::needless_range_loop, reason = "the groups of several arrays are walked side by side")]
 

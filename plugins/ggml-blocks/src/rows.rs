@@ -52,6 +52,7 @@ pub fn quantize_rows(
         BlockType::Q5_K => long(src, importance, dst, q5_k::encode, q5_k::encode_weighted),
         BlockType::Q6_K => either(src, importance, dst, q6_k::encode),
         BlockType::IQ1_S => needy(ty, src, importance, dst, iq1_s::encode)?,
+        BlockType::IQ1_M => either(src, importance, dst, iq1_m::encode),
         BlockType::IQ2_XXS => needy(ty, src, importance, dst, iq2_xxs::encode)?,
         BlockType::IQ2_XS => needy(ty, src, importance, dst, iq2_xs::encode)?,
         BlockType::IQ2_S => either(src, importance, dst, iq2_s::encode),

@@ -29,7 +29,8 @@ fn bounds_hold_and_are_not_idle() {
                 let x = rows::row(&mut random, COLS, kind);
                 let q = rows::importance(&mut random, COLS, "lognormal");
                 worst = worst.max(relative_error(ty, &x, Some(&q)));
-                if !ty.needs_importance() {
+                // Without importance IQ1_M says nothing about zeros, and no level writes it so.
+                if !ty.needs_importance() && ty != BlockType::IQ1_M {
                     worst = worst.max(relative_error(ty, &x, None));
                 }
             }

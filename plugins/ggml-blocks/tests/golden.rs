@@ -30,6 +30,7 @@ const TYPES: &[BlockType] = &[
     BlockType::Q1_0,
     BlockType::Q2_0,
     BlockType::IQ1_S,
+    BlockType::IQ1_M,
     BlockType::IQ2_XXS,
     BlockType::IQ2_XS,
     BlockType::IQ2_S,

@@ -26,7 +26,10 @@ fn chosen() -> impl Iterator<Item = BlockType> {
 /// memory still held from an earlier group, or aborts; where sums overflow, it aborts.
 fn defined(ty: BlockType, kind: &str, importance: Option<&str>) -> bool {
     use BlockType::*;
-    if !matches!(ty, IQ1_S | IQ1_M | IQ2_XXS | IQ2_XS | IQ2_S | IQ3_XXS | IQ3_S) {
+    if ty == IQ1_M {
+        return kind != "vast";
+    }
+    if !matches!(ty, IQ1_S | IQ2_XXS | IQ2_XS | IQ2_S | IQ3_XXS | IQ3_S) {
         return true;
     }
     let scattered = matches!(kind, "sparse" | "onehot" | "zeroblocks") && importance == Some("gaps");

@@ -45,6 +45,7 @@ static OFFERED: &[Offer] = &[
     Offer(Recipe::IQ2_S, &[], 2.61, "2 bits from codebooks with importance; strong loss"),
     Offer(Recipe::IQ2_XS, &[], 2.41, "2 bits from a codebook with importance; very strong loss"),
     Offer(Recipe::IQ2_XXS, &[], 2.20, "2 bits from a small codebook with importance; very strong loss"),
+    Offer(Recipe::IQ1_M, &[], 1.96, "1.75 bits from a codebook with importance; a little better than IQ1_S"),
     Offer(Recipe::IQ1_S, &[], 1.81, "1.6 bits from a codebook with importance; for experiments and the largest models"),
     Offer(Recipe::Q2_K_S, &[], 2.75, "2 bits throughout with importance; strong loss"),
     Offer(Recipe::MXFP4_MOE, &[], 4.40, "experts in 4-bit floats, the rest in Q8_0; for models trained in MXFP4"),
@@ -114,7 +115,7 @@ mod tests {
     fn the_levels_of_the_reference_are_there() {
         let wanted = "Q2_K Q3_K_S Q3_K_M Q3_K_L Q4_0 Q4_1 Q4_K_S Q4_K_M Q5_0 Q5_1 Q5_K_S Q5_K_M Q6_K Q8_0 F32 F16 BF16 \
             IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4_MOE Q1_0 Q2_0 Q2_K_S \
-            IQ3_M IQ3_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_S";
+            IQ3_M IQ3_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S";
         let mut wanted: Vec<&str> = wanted.split(' ').collect();
         let levels = levels();
         let mut found: Vec<&str> = levels.iter().map(|level| level.id.as_str()).collect();

@@ -19,7 +19,7 @@ const LEVELS: &[&str] = &[
 ];
 
 /// Levels that only exist with importance.
-const NEEDY_LEVELS: &[&str] = &["IQ3_XS", "IQ3_XXS", "IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ1_S", "Q2_K_S"];
+const NEEDY_LEVELS: &[&str] = &["IQ3_XS", "IQ3_XXS", "IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S", "Q2_K_S"];
 
 fn folder(shared: &std::path::Path, model: &str) -> (Folder, Json) {
     let path = if model == "trained-mini" { "models/trained-mini".into() } else { format!("models/arch/{model}") };

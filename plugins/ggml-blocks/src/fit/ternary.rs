@@ -72,6 +72,66 @@ pub(crate) fn fit_whole(x: &[f32; 32], weights: &[f32; 32]) -> Option<Fit<32>> {
     kept.map(|cut| assign(&order, &cut))
 }
 
+/// What the three values `high - 2`, `high - 1`, `high` of one half add up to, from sums up to each cut.
+///
+/// Every weight counts as the highest value, less one for each cut that it lies below. This is the form in which the
+/// reference computes it, and the rounding of its sums decides between cuts that are equally good.
+struct Half {
+    /// Sums of weight times x, and of weights, over the half's members among the first `n` of the sorted group.
+    products: [f32; 17],
+    weights: [f32; 17],
+}
+
+impl Half {
+    fn new(order: &[usize; 16], members: core::ops::Range<usize>, x: &[f32; 16], weights: &[f32; 16]) -> Half {
+        let mut half = Half { products: [0.0; 17], weights: [0.0; 17] };
+        for (rank, i) in order.iter().enumerate() {
+            let (mut product, mut weight) = (half.products[rank], half.weights[rank]);
+            if members.contains(i) {
+                product += weights[*i] * x[*i];
+                weight += weights[*i];
+            }
+            (half.products[rank + 1], half.weights[rank + 1]) = (product, weight);
+        }
+        half
+    }
+
+    /// sum(w q x) and sum(w q q) with `values` and two cuts.
+    #[inline(always)]
+    fn sums(&self, values: [f32; 3], first: usize, second: usize) -> (f32, f32) {
+        let [low, middle, high] = values;
+        let below = self.products[first] + self.products[second];
+        let squares = self.weights[16] * high * high
+            + self.weights[first] * (low * low - middle * middle)
+            + self.weights[second] * (middle * middle - high * high);
+        (self.products[16] * high - below, squares)
+    }
+}
+
+/// A shift for each eight of 16: 0 is up and up, 1 up and down, 2 down and up, 3 down and down. Nothing if no cut is
+/// better than nothing.
+pub(crate) fn fit_halves(x: &[f32; 16], weights: &[f32; 16]) -> Option<Fit<16>> {
+    let order = sorted(x);
+    let halves = [0..8, 8..16].map(|members| Half::new(&order, members, x, weights));
+    let mut best = -f32::MAX;
+    let mut kept = None;
+    for first in 0..=16 {
+        for second in first..=16 {
+            let [left, right] = halves.each_ref().map(|half| [UP, DOWN].map(|v| half.sums(v, first, second)));
+            for shift in 0..4 {
+                let (left, right) = (left[shift / 2], right[shift % 2]);
+                let (sum_qx, sum_qq) = (left.0 + right.0, left.1 + right.1);
+                if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
+                    let scale = sum_qx / sum_qq;
+                    best = scale * sum_qx;
+                    kept = Some(Cut { scale, first, second, shift });
+                }
+            }
+        }
+    }
+    kept.map(|cut| assign(&order, &cut))
+}
+
 /// Moves eights that are no points of the book to the near point of least error; `values` of each eight. Returns the
 /// indices of the points. If any had to be moved, the scale is fitted anew.
 pub(crate) fn settle<const W: usize, const E: usize>(

@@ -1,12 +1,13 @@
-//! IQ1_M: eights of a book of 2048 points, x = d * (2 * s + 1) * (c - 1 +- 1/8), 3-bit s per 16, a shift per eight. Read only.
+//! IQ1_M: eights of a book of 2048 points, x = d * (2 * s + 1) * (c - 1 +- 1/8), 3-bit s per 16, a shift per eight.
 //!
 //! The half-float scale is spread over the upper four bits of the four words that hold the 3-bit scales.
 
 use super::SUPER;
-use super::f16::f16_to_f32;
+use super::f16::{f16_to_f32, f32_to_f16};
+use super::lattice_super::{odd_codes, weights};
 use crate::BlockType;
-use crate::codebook::{Codebook, points};
-use crate::fit::ternary::SHIFT;
+use crate::codebook::{Codebook, iq1_book, points};
+use crate::fit::ternary::{self, DOWN, SHIFT, UP};
 
 /// Where the parts of a block start: low index bytes (32); per two eights three index bits and a shift each (16); 3-bit
 /// scales and the block's scale (8).
@@ -15,6 +16,65 @@ const SCALES: usize = HIGH + SUPER / 16;
 /// Bytes of a block.
 pub(crate) const BYTES: usize = SCALES + 8;
 const _: () = assert!(BYTES == BlockType::IQ1_M.block_bytes());
+
+/// A group with no weight of at least this magnitude counts as all zero.
+const NOTHING: f32 = 1e-7;
+/// The reference stores this much more than the scale that it found.
+const FUDGE: f32 = 1.1125;
+
+/// The values of the two eights of a group under each of the four shifts.
+const VALUES: [[[f32; 3]; 2]; 4] = [[UP, UP], [UP, DOWN], [DOWN, UP], [DOWN, DOWN]];
+/// The bits that stand for them.
+const SHIFT_BITS: [u8; 4] = [0x00, 0x80, 0x08, 0x88];
+
+pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
+    let book = iq1_book();
+    let weights = match importance {
+        Some(importance) => weights(x, importance, 2.0),
+        None => x.map(|v| v * v),
+    };
+    out.fill(0);
+    let (mut scales, mut shifts) = ([0.0; 16], [0; 16]);
+    for group in 0..16 {
+        let (x, weights) = (&x.as_chunks::<16>().0[group], &weights.as_chunks::<16>().0[group]);
+        if x.iter().fold(0.0f32, |max, v| if max > v.abs() { max } else { v.abs() }) < NOTHING {
+            continue;
+        }
+        let Some(mut fit) = ternary::fit_halves(x, weights) else { continue };
+        if fit.scale < 0.0 {
+            fit.coordinates = fit.coordinates.map(|c| 2 - c);
+            fit.scale = -fit.scale;
+            fit.shift = 3 - fit.shift;
+        }
+        let indices = ternary::settle(book, x, weights, &VALUES[fit.shift], &mut fit);
+        out[2 * group] = indices[0] as u8;
+        out[2 * group + 1] = indices[1] as u8;
+        out[HIGH + group] = ((indices[0] >> 8) | (indices[1] >> 8) << 4) as u8;
+        scales[group] = fit.scale;
+        shifts[group] = fit.shift;
+    }
+    let Some((d, codes)) = odd_codes(&scales, 7) else { return };
+    let mut words = [0u16; 4];
+    let (mut sum_qx, mut sum_qq) = (0.0, 0.0);
+    for group in 0..16 {
+        words[group / 4] |= u16::from(codes[group]) << (3 * (group % 4));
+        for k in 0..2 {
+            let point = Codebook::<8>::coordinates(points::IQ1[usize::from(index(out, 2 * group + k))]);
+            let at = 16 * group + 8 * k;
+            for i in 0..8 {
+                let q = VALUES[shifts[group]][k][usize::from(point[i] % 3)] * f32::from(2 * codes[group] + 1);
+                sum_qx += weights[at + i] * q * x[at + i];
+                sum_qq += weights[at + i] * q * q;
+            }
+        }
+        out[HIGH + group] |= SHIFT_BITS[shifts[group]];
+    }
+    let d = if sum_qq > 0.0 { sum_qx / sum_qq } else { d };
+    let half = f32_to_f16(d * FUDGE);
+    for (i, out) in out[SCALES..].as_chunks_mut::<2>().0.iter_mut().enumerate() {
+        *out = (words[i] | (half >> (4 * i)) << 12).to_le_bytes();
+    }
+}
 
 /// The index of an eight.
 #[inline(always)]
