@@ -46,9 +46,9 @@ fn folders_without_usable_weights() {
     assert!(refusal(folder.path()).to_string().contains("holds no weights"));
     std::fs::write(folder.path().join("pytorch_model.bin"), b"PK").unwrap();
     let legacy = refusal(folder.path());
-    assert_eq!(legacy.kind(), ModelErrorKind::Unsupported);
-    assert!(legacy.to_string().contains("`pytorch_model.bin` is in the old PyTorch format"));
-    assert!(legacy.suggestion().contains("safetensors"));
+    assert_eq!(legacy.kind(), ModelErrorKind::Damaged);
+    assert!(legacy.to_string().contains("pytorch_model.bin: is neither a zip archive nor"));
+    std::fs::remove_file(folder.path().join("pytorch_model.bin")).unwrap();
     std::fs::write(folder.path().join("adapter_config.json"), b"{}").unwrap();
     assert!(refusal(folder.path()).to_string().contains("adapter"));
     std::fs::create_dir(folder.path().join("model.safetensors")).unwrap();

@@ -12,7 +12,6 @@ use super::settings::Settings;
 use crate::cancel::Cancel;
 use crate::event::{Event, Observer, Silent};
 use crate::failure::{Class, Failure};
-use crate::model::WEIGHT_INDEX;
 use crate::report::number;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +60,9 @@ pub fn fetch(
     shelf.create(commit)?;
     let job = Job { id, remote: &remote, shelf: &shelf, listing: &listing, observer };
     let mut files = job.small_files()?;
-    let weights = job.weight_files(&files)?;
+    let (weights, have_headers) = job.weight_files(&files)?;
+    // The old format scatters what it says of its tensors over the file.
+    let extent = if have_headers { extent } else { Extent::Whole };
     match extent {
         Extent::Whole => {
             files.extend(weights);
@@ -134,18 +135,20 @@ impl Job<'_> {
         }
     }
 
-    /// The weights' files. The index of shards says which these are, so it comes first.
-    fn weight_files(&self, small: &[File]) -> Result<Vec<File>, Failure> {
+    /// The weights' files, and whether they have headers. The index of shards says which these are, so it comes first.
+    fn weight_files(&self, small: &[File]) -> Result<(Vec<File>, bool), Failure> {
         let commit = &self.listing.commit;
-        if let Some(index) = small.iter().find(|file| file.name == WEIGHT_INDEX) {
+        let index = choice::index(self.listing.files.keys());
+        if let Some(index) = small.iter().find(|file| Some(file.name.as_str()) == index) {
             Downloads::new(self.remote, self.shelf, commit, &Silent, index.length).fetch(index)?;
             self.shelf.link(commit, &index.name, &index.etag)?;
         }
-        let names = choice::weights(self.listing.files.keys(), &self.shelf.snapshot(commit)).map_err(|failure| {
+        let weights = choice::weights(self.listing.files.keys(), &self.shelf.snapshot(commit)).map_err(|failure| {
             Failure { message: format!("`{}` on the Hub: {}", self.id, failure.message), ..failure }
-                .suggest("Name a repository, or a revision, with complete safetensors weights")
+                .suggest("Name a repository, or a revision, with complete weights (safetensors or pytorch_model*.bin)")
         })?;
-        names.iter().map(|name| self.file(name)).collect()
+        let files = weights.files.iter().map(|name| self.file(name)).collect::<Result<Vec<_>, _>>()?;
+        Ok((files, choice::have_headers(&weights)))
     }
 
     fn download(&self, files: &[File]) -> Result<(), Failure> {

@@ -51,11 +51,14 @@ impl FolderInfo {
     pub fn of(model: &Model, with_tensors: bool) -> FolderInfo {
         let description = model.description();
         let numbers = &description.hyperparameters;
-        let tensor = |(index, tensor): (usize, &llmq_plugin_api::wire::TensorDescription)| TensorLine {
-            name: tensor.name.clone(),
-            encoding: tensor.dtype.clone(),
-            shape: tensor.shape.clone(),
-            bytes: model.tensor(index).map_or(0, |data| data.bytes.len() as u64),
+        let tensor = |(index, tensor): (usize, &llmq_plugin_api::wire::TensorDescription)| {
+            let (stored, bytes) = model.stored(index).unwrap_or((&tensor.dtype, &[]));
+            TensorLine {
+                name: tensor.name.clone(),
+                encoding: stored.to_owned(),
+                shape: tensor.shape.clone(),
+                bytes: bytes.len() as u64,
+            }
         };
         let tensors: Vec<TensorLine> = description.tensors.iter().enumerate().map(tensor).collect();
         FolderInfo {

@@ -144,7 +144,8 @@ impl Preflight<'_> {
     /// Inside the model's folder, the kinds of files that a model is read from are never written.
     fn is_input(&self, model: &Path, output: &Path) -> bool {
         let extension = output.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        output.starts_with(model) && matches!(extension, "safetensors" | "json" | "model" | "txt" | "jinja" | "md")
+        output.starts_with(model)
+            && matches!(extension, "safetensors" | "bin" | "json" | "model" | "txt" | "jinja" | "md")
     }
 
     fn disk(&self, needs: &Needs) -> Result<(), Failure> {

@@ -49,16 +49,19 @@ pub enum ModelError {
         method: String,
     },
     /// A folder without any weights.
-    #[error("`{}` holds no weights: neither model.safetensors nor model-*.safetensors is there", path.display())]
+    #[error("`{}` holds no weights: neither safetensors (model.safetensors, model-*.safetensors) nor pytorch_model*.bin \
+             are there", path.display())]
     NoWeights {
         /// The folder.
         path: PathBuf,
     },
-    /// Only pickled weights.
-    #[error("`{file}` is in the old PyTorch format, which is not supported yet")]
+    /// Weights in PyTorch's old format that hold more than tensors, or are written in a way that is not read.
+    #[error("{file} (PyTorch's old format) {problem}")]
     LegacyPytorch {
-        /// The file that was found.
+        /// The file.
         file: String,
+        /// What it holds or asks for.
+        problem: String,
     },
     /// Only adapter weights.
     #[error("`{}` holds an adapter (adapter_config.json), not a whole model", path.display())]
@@ -251,8 +254,8 @@ impl ModelError {
             NoConfig { .. } => "Download config.json next to the weights, or give the folder that has it.".into(),
             AlreadyQuantized { .. } => "Start from the original, unquantized model.".into(),
             NoWeights { .. } => "Download the safetensors files of the model into this folder.".into(),
-            LegacyPytorch { .. } => "Convert the model to safetensors first, for example with transformers' \
-                                     `save_pretrained`, or download its safetensors revision."
+            LegacyPytorch { .. } => "Download the model's safetensors files instead. Files that ask for other names \
+                                     than weights need can run programs when Python opens them."
                 .into(),
             Adapter { .. } => "Merge the adapter into its base model and quantize the result.".into(),
             Io { .. } | NotAFile { .. } => "Check that the file exists and may be read.".into(),

@@ -43,13 +43,13 @@ pub(super) fn fingerprint(model: &Model) -> Result<Fingerprint, ModelError> {
         let bytes = file.bytes();
         field(&mut content, file.name().as_bytes());
         content.update(&(bytes.len() as u64).to_le_bytes());
-        let header = bytes.first_chunk::<8>().map_or(0, |n| u64::from_le_bytes(*n) as usize).saturating_add(8);
+        let header = model.header_length(bytes);
         field(&mut content, &bytes[..header.saturating_add(END).min(bytes.len())]);
         field(&mut content, &bytes[bytes.len().saturating_sub(END)..]);
         times.update(&file.modified_nanos().to_le_bytes());
     }
     for index in 0..model.description().tensors.len() {
-        let bytes = model.tensor(index)?.bytes;
+        let (_, bytes) = model.stored(index)?;
         let start = bytes.len().saturating_sub(SAMPLE) / 2;
         field(&mut content, &bytes[start..bytes.len().min(start + SAMPLE)]);
     }

@@ -4,6 +4,7 @@
 //! before they become paths. What cannot be mapped to a role is an error, never dropped in silence.
 
 pub mod config;
+mod content;
 mod dtype;
 mod error;
 mod failure;
@@ -13,18 +14,23 @@ mod finite;
 mod folder;
 mod mapping;
 mod name;
-mod safetensors_files;
 mod safetensors_header;
 mod side_files;
 mod source;
+mod stored;
 mod tied_head;
+mod torch;
+mod weight_files;
+mod weight_names;
 
 pub use dtype::{Dtype, torch_dtype};
 pub use error::{ModelError, ModelErrorKind};
 pub use fingerprint::Fingerprint;
 pub use finite::first_non_finite;
 pub use mapping::{MappedFile, map_file};
-pub use safetensors_files::{INDEX as WEIGHT_INDEX, weight_names};
-pub use safetensors_header::{MAX_HEADER, StoredTensor, read_header};
+pub use safetensors_header::{MAX_HEADER, read_header};
 pub use side_files::is_side_file;
 pub use source::{Model, NonFinite, TensorData};
+pub use stored::StoredTensor;
+pub use torch::read_torch;
+pub use weight_names::{Container, WeightNames, weight_index, weight_names};

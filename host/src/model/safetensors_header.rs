@@ -1,35 +1,15 @@
 //! The header of one safetensors file: parsed, and checked until every offset can be trusted.
 
 use super::ModelError;
+use super::stored::{MAX_DIMENSIONS, MAX_NAME, MAX_TENSORS, StoredTensor, is_name};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use std::collections::HashSet;
-use std::ops::Range;
 
 /// Longest header accepted, in bytes; the limit of the reference implementation.
 pub const MAX_HEADER: u64 = 100_000_000;
-/// Most tensors accepted in one file.
-const MAX_TENSORS: usize = 1 << 20;
-/// Longest tensor name accepted, in bytes.
-const MAX_NAME: usize = 512;
-/// Most dimensions accepted.
-const MAX_DIMENSIONS: usize = 8;
-
-/// One tensor as its file declares it.
-#[derive(Debug, Clone)]
-pub struct StoredTensor {
-    /// Name in the file.
-    pub name: String,
-    /// Element type.
-    pub dtype: Dtype,
-    /// Row-major shape.
-    pub shape: Vec<u64>,
-    /// Place of its bytes, counted from the start of the file, inside the file.
-    pub range: Range<usize>,
-}
-
 /// Reads the header of a whole file given as bytes. Tensors come back in the order of their data, which covers the
 /// rest of the file without holes or overlaps.
 pub fn read_header(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>, ModelError> {
@@ -88,7 +68,7 @@ pub fn read_header(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>, ModelE
             )));
         };
         let range = (data_start + begin) as usize..absolute_end as usize;
-        tensors.push(StoredTensor { name, dtype, shape: entry.shape, range });
+        tensors.push(StoredTensor { name, dtype, shape: entry.shape, range, strides: None });
     }
     if data_start + expected != total {
         let extra = total - data_start - expected;
@@ -139,7 +119,7 @@ impl<'de> Deserialize<'de> for Header {
                 let mut seen = HashSet::new();
                 let mut entries = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
-                    if name.len() > MAX_NAME || name.is_empty() || name.chars().any(char::is_control) {
+                    if !is_name(&name) {
                         let bytes = name.len();
                         return Err(A::Error::custom(format_args!(
                             "a tensor name of {bytes} bytes is empty, longer than {MAX_NAME} bytes or holds control \

@@ -4,23 +4,22 @@ use super::config::{
     AttentionWindows, Fields, class_and_family, quantization_method, read_attention_windows, read_hyperparameters,
     text_model_config,
 };
+use super::content::{Content, Form, Place, same_rows};
 use super::family::{Answers, Family, FoundTensor, assign};
 use super::fingerprint::fingerprint;
 use super::folder::{GENERATION_CONFIG, parse, read_config, require_folder};
 use super::name::model_name;
-use super::safetensors_files::{WeightFiles, open_weights};
+
+use super::stored::StoredTensor;
 use super::tied_head::settle_tied_head;
-use super::{Dtype, Fingerprint, MappedFile, ModelError, first_non_finite, side_files};
+use super::weight_files::{WeightFiles, open_weights};
+use super::weight_names::Container;
+use super::{Dtype, Fingerprint, MappedFile, ModelError, side_files};
 use llmq_plugin_api::wire::ModelDescription;
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSlice;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-/// Weights that one thread looks at in a row for those that are no numbers.
-const FINITE_PIECE: usize = 1 << 20;
 
 /// A model folder, checked and ready to read. Weights stay in their files and are mapped.
 #[derive(Debug)]
@@ -30,8 +29,9 @@ pub struct Model {
     family: &'static Family,
     windows: AttentionWindows,
     files: Vec<MappedFile>,
-    /// Where each described tensor lies: dtype, file and range in it.
-    places: Vec<(Dtype, usize, Range<usize>)>,
+    container: Container,
+    /// Where each described tensor lies and how it is read.
+    contents: Vec<Content>,
     notes: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct TensorData<'a> {
     pub dtype: Dtype,
     /// Row-major shape.
     pub shape: &'a [u64],
-    /// Little-endian elements, inside the mapped file, at any alignment.
+    /// Little-endian elements, inside the mapped file, at any alignment; empty where rows must be computed.
     pub bytes: &'a [u8],
 }
 
@@ -58,8 +58,7 @@ pub struct NonFinite {
 }
 
 impl Model {
-    /// Opens a folder with config.json and safetensors weights, checks everything but the weights' values, and maps
-    /// the files. Reads headers and small files only.
+    /// Opens a folder with config.json and weights, checks everything but the weights' values, and maps the files. Reads headers and small files only.
     pub fn open(path: &Path) -> Result<Model, ModelError> {
         require_folder(path)?;
         let config = read_config(path)?;
@@ -72,7 +71,7 @@ impl Model {
         let mut hyperparameters = read_hyperparameters(&fields)?;
         let windows = read_attention_windows(&fields, hyperparameters.layers)?;
 
-        let WeightFiles { files, tensors: stored, mut notes } = open_weights(path)?;
+        let WeightFiles { files, container, tensors: stored, mut notes } = open_weights(path)?;
         let found: Vec<FoundTensor<'_>> = stored
             .iter()
             .map(|(file, t)| FoundTensor {
@@ -86,11 +85,15 @@ impl Model {
             let (switch, count) = (|key: &str| fields.switch(key), |key: &str| fields.count(key, 0..=1 << 24));
             assign(family, &hyperparameters, Answers { switch: &switch, count: &count }, &found)?
         };
-        let view = |position: usize| {
+        let content = |position: usize| {
             let (file, tensor) = &stored[position];
-            &files[*file].bytes()[tensor.range.clone()]
+            content(*file, files[*file].name(), tensor)
         };
-        hyperparameters.tied_embeddings &= !settle_tied_head(&mut assignment, view, &mut notes);
+        if let Some((embedding, head)) = assignment.stored_tied_head {
+            let [a, b] = [embedding, head].map(|at| &assignment.tensors[at]);
+            let copy = same_rows(&files, &a.0.shape, [&content(a.1)?, &content(b.1)?]);
+            hyperparameters.tied_embeddings = settle_tied_head(&mut assignment, head, copy, &mut notes);
+        }
         notes.append(&mut assignment.notes);
 
         let side_files = side_files::present(path);
@@ -99,16 +102,7 @@ impl Model {
             None => Value::Null,
         };
         let (tensors, positions): (Vec<_>, Vec<usize>) = assignment.tensors.into_iter().unzip();
-        let mut places = Vec::with_capacity(positions.len());
-        for position in positions {
-            let (file, tensor) = &stored[position];
-            let dtype = Dtype::of_stored(tensor.dtype).ok_or_else(|| ModelError::Dtype {
-                tensor: tensor.name.clone(),
-                file: files[*file].name().to_owned(),
-                dtype: tensor.dtype.to_string(),
-            })?;
-            places.push((dtype, *file, tensor.range.clone()));
-        }
+        let contents = positions.into_iter().map(content).collect::<Result<Vec<_>, _>>()?;
         let mut description = ModelDescription {
             name: model_name(path),
             architecture,
@@ -122,7 +116,7 @@ impl Model {
             files: side_files,
         };
         description.dtype = usual_dtype(&description);
-        Ok(Model { folder: path.to_owned(), description, family, windows, files, places, notes })
+        Ok(Model { folder: path.to_owned(), description, family, windows, files, container, contents, notes })
     }
 
     /// Everything about the model but its numbers.
@@ -155,9 +149,19 @@ impl Model {
         &self.files
     }
 
-    /// Bytes of all described tensors.
+    /// Length of a weight file's description of its tensors that lies at its start, if its format says it there.
+    pub(super) fn header_length(&self, bytes: &[u8]) -> usize {
+        match self.container {
+            Container::Safetensors => {
+                bytes.first_chunk::<8>().map_or(0, |n| u64::from_le_bytes(*n) as usize).saturating_add(8)
+            }
+            Container::Torch => 0,
+        }
+    }
+
+    /// Bytes of all described tensors as stored.
     pub fn source_bytes(&self) -> u64 {
-        self.places.iter().map(|(.., range)| range.len() as u64).sum()
+        self.contents.iter().map(|content| content.place.range.len() as u64).sum()
     }
 
     /// Reads a side file, one of [`ModelDescription::files`]. No other name is looked for.
@@ -167,16 +171,27 @@ impl Model {
 
     /// A view of a tensor by its index in the description.
     pub fn tensor(&self, index: usize) -> Result<TensorData<'_>, ModelError> {
-        let (Some((dtype, file, range)), Some(tensor)) = (self.places.get(index), self.description.tensors.get(index))
-        else {
-            return Err(ModelError::NoSuchTensor { index, count: self.places.len() });
+        let content = self.content(index)?;
+        let bytes = match content.form {
+            Form::Plain(_) => content.bytes(&self.files),
+            _ => &[],
         };
-        Ok(TensorData { dtype: *dtype, shape: &tensor.shape, bytes: &self.files[*file].bytes()[range.clone()] })
+        Ok(TensorData { dtype: content.dtype(), shape: &self.description.tensors[index].shape, bytes })
+    }
+
+    /// What the weight file holds for a tensor: its element type in safetensors' spelling, and its bytes.
+    pub fn stored(&self, index: usize) -> Result<(&str, &[u8]), ModelError> {
+        let content = self.content(index)?;
+        Ok((&content.stored, content.bytes(&self.files)))
+    }
+
+    fn content(&self, index: usize) -> Result<&Content, ModelError> {
+        self.contents.get(index).ok_or(ModelError::NoSuchTensor { index, count: self.contents.len() })
     }
 
     /// Fills `out` with whole rows from `first_row` on, as f32. A row is the last dimension; a vector is one row.
     pub fn read_rows_f32(&self, index: usize, first_row: u64, out: &mut [f32]) -> Result<(), ModelError> {
-        let data = self.tensor(index)?;
+        let content = self.content(index)?;
         let tensor = &self.description.tensors[index];
         let bad = |problem| ModelError::BadRows { tensor: tensor.name.clone(), problem };
         let (rows, columns) = (tensor.rows(), tensor.columns());
@@ -188,24 +203,20 @@ impl Model {
         if first_row.checked_add(count).is_none_or(|end| end > rows) {
             return Err(bad(format!("rows {first_row} to {first_row}+{count} are asked for; it has {rows}")));
         }
-        // Inside the tensor, whose byte length was checked against its shape: nothing here can overflow.
-        let start = (first_row * columns) as usize * data.dtype.size();
-        data.dtype.widen(&data.bytes[start..start + out.len() * data.dtype.size()], out);
+        content.read_rows(&self.files, &tensor.shape, first_row, out);
         Ok(())
     }
 
     /// Place of the first weight that is NaN, infinite or beyond f32. Reads the whole tensor.
     pub fn find_non_finite(&self, index: usize) -> Result<Option<NonFinite>, ModelError> {
-        let data = self.tensor(index)?;
-        let piece = FINITE_PIECE * data.dtype.size();
-        let look = |(at, bytes): (usize, &[u8])| first_non_finite(data.dtype, bytes).map(|i| at * FINITE_PIECE + i);
-        // In pieces, so that one large tensor keeps every thread of the caller's pool busy.
-        let Some(position) = data.bytes.par_chunks(piece).enumerate().find_map_first(look) else { return Ok(None) };
-        let columns = self.description.tensors[index].columns().max(1);
-        let mut value = [0f32];
-        data.dtype.widen(&data.bytes[position * data.dtype.size()..][..data.dtype.size()], &mut value);
-        let position = position as u64;
-        Ok(Some(NonFinite { row: position / columns, column: position % columns, value: value[0] }))
+        let content = self.content(index)?;
+        let tensor = &self.description.tensors[index];
+        let columns = tensor.columns().max(1);
+        let Some(position) = content.first_non_finite(&self.files, &tensor.shape) else { return Ok(None) };
+        let (row, column) = (position / columns, position % columns);
+        let mut values = vec![0f32; columns as usize];
+        content.read_rows(&self.files, &tensor.shape, row, &mut values);
+        Ok(Some(NonFinite { row, column, value: values[column as usize] }))
     }
 
     /// Errors with name, row and column if a tensor holds a weight that is no finite number. Reads the whole tensor.
@@ -230,8 +241,9 @@ impl Model {
     }
 
     fn places_of(&self, unit: usize) -> impl Iterator<Item = (usize, &Range<usize>)> {
-        let tensors = self.description.tensors.iter().zip(&self.places);
-        tensors.filter(move |(t, _)| t.unit as usize == unit).map(|(_, (_, file, range))| (*file, range))
+        let tensors = self.description.tensors.iter().zip(&self.contents);
+        let of_unit = tensors.filter(move |(t, _)| t.unit as usize == unit);
+        of_unit.map(|(_, content)| (content.place.file, &content.place.range))
     }
 
     /// Identity of the model for resuming: see [`Fingerprint`]. Reads 2 MiB per file and 4 KiB per tensor.
@@ -243,6 +255,20 @@ impl Model {
     pub fn check_unchanged(&self) -> Result<(), ModelError> {
         self.files.iter().try_for_each(MappedFile::check_unchanged)
     }
+}
+
+/// How a stored tensor is read.
+fn content(file: usize, file_name: &str, tensor: &StoredTensor) -> Result<Content, ModelError> {
+    let dtype = Dtype::of_stored(tensor.dtype).ok_or_else(|| ModelError::Dtype {
+        tensor: tensor.name.clone(),
+        file: file_name.to_owned(),
+        dtype: tensor.dtype.to_string(),
+    })?;
+    let form = match &tensor.strides {
+        None => Form::Plain(dtype),
+        Some(strides) => Form::Strided(dtype, strides.clone()),
+    };
+    Ok(Content { place: Place { file, range: tensor.range.clone() }, stored: dtype.as_str().to_owned(), form })
 }
 
 /// The dtype of most weights; among equals the first in alphabetical order.
