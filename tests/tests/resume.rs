@@ -7,7 +7,7 @@ use llmq_tests::{
 };
 use std::time::{Duration, Instant};
 
-const SHAPE: Shape = Shape { layers: 10, hidden: 512, ffn: 1024, heads: 8, kv_heads: 4, vocab: 4096 };
+const SHAPE: Shape = Shape { layers: 10, hidden: 256, ffn: 768, heads: 4, kv_heads: 2, vocab: 2048 };
 
 fn call(work: &Workdir, name: &str, resume: bool) -> llmq_tests::Program {
     let call = work.program(["quantize", "model", "gguf", "-q", "Q4_K_M", "-n", name, "--threads", "1"]);
@@ -20,7 +20,7 @@ fn killed_at_any_moment_and_resumed_gives_the_same_bytes() {
     write_model(&work.join("model"), &SHAPE, false).unwrap();
     let started = Instant::now();
     call(&work, "whole", false).succeed();
-    let whole = started.elapsed();
+    let mut whole = started.elapsed();
     let expected = std::fs::read(work.join("whole.gguf")).unwrap();
 
     let (mut killed, mut resumed_units) = (0, 0);
@@ -29,9 +29,15 @@ fn killed_at_any_moment_and_resumed_gives_the_same_bytes() {
         // Evenly over the whole run, start and end included; every third round is killed again while it resumes.
         for attempt in 0..=u32::from(round % 3 == 0) {
             let mut child = call(&work, &name, attempt > 0 && work.join(".checkpoint").exists()).start();
-            std::thread::sleep(whole.mul_f64(f64::from(round + 1) / 25.0) / (attempt + 1));
+            let pause = whole.mul_f64(f64::from(round + 1) / 25.0) / (attempt + 1);
+            std::thread::sleep(pause);
             child.kill().unwrap();
-            killed += u32::from(!child.wait().unwrap().success());
+            match child.wait().unwrap().success() {
+                false => killed += 1,
+                // The machine is less busy than when the length of a run was measured.
+                true if attempt == 0 => whole = whole.min(pause.mul_f64(0.9)),
+                true => {}
+            }
         }
         if work.join(&format!("{name}.gguf")).exists() {
             continue; // it had finished before the signal
