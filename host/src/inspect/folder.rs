@@ -69,7 +69,7 @@ impl FolderInfo {
             num_layers: numbers.layers,
             num_heads: numbers.attention.heads,
             vocab_size: numbers.vocab_size,
-            torch_dtype: torch_dtype(&description.dtype),
+            torch_dtype: torch_dtype(&model.stored_dtype()),
             family: description.family.clone(),
             num_kv_heads: numbers.attention.kv_heads,
             context_length: numbers.context_length,

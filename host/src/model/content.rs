@@ -1,9 +1,17 @@
 //! How the numbers of a tensor come out of its bytes.
 
-use super::{Dtype, MappedFile, first_non_finite};
+use super::float8::{Float8, Scales};
+use super::ternary::{Level, Size, round_to_three, unpack_row};
+use super::{Dtype, MappedFile, ModelError, first_non_finite};
+use llmq_plugin_api::wire::{Role, TensorDescription};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
 use std::ops::Range;
+use std::sync::Arc;
+
+/// Linear layers that BitNet models round: all but the output head.
+const TERNARY_ROLES: &[Role] =
+    &[Role::AttnQ, Role::AttnK, Role::AttnV, Role::AttnOutput, Role::FfnGate, Role::FfnUp, Role::FfnDown];
 
 /// Bytes of a weight file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +23,7 @@ pub struct Place {
 }
 
 /// Where a tensor's elements lie and how they are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Content {
     /// Its bytes.
     pub place: Place,
@@ -26,19 +34,51 @@ pub struct Content {
 }
 
 /// What the bytes of a tensor mean.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Form {
     /// The elements themselves, row after row.
     Plain(Dtype),
     /// The elements themselves, with these distances of neighbours along each dimension.
     Strided(Dtype, Vec<u64>),
+    /// 8-bit floats, each times the scale of its block.
+    Scaled(Float8, Scales),
+    /// Weights of three values, four to a byte.
+    Packed(Size),
+    /// Numbers that the model rounds to three values.
+    Masters(Dtype, Arc<Level>),
 }
 
 impl Content {
     /// Element type of the rows that are read: the stored one where nothing is computed, else single precision.
     pub fn dtype(&self) -> Dtype {
         match &self.form {
-            Form::Plain(dtype) | Form::Strided(dtype, _) => *dtype,
+            Form::Plain(dtype) | Form::Strided(dtype, _) | Form::Masters(dtype, _) => *dtype,
+            Form::Scaled(..) | Form::Packed(_) => Dtype::F32,
+        }
+    }
+
+    /// The same for a model that rounds its linear layers to three values each time it runs.
+    pub fn rounded(mut self, tensor: &TensorDescription) -> Result<Content, ModelError> {
+        if tensor.part != "weight" || !TERNARY_ROLES.contains(&tensor.role) {
+            return Ok(self);
+        }
+        self.form = match self.form {
+            Form::Plain(dtype) => Form::Masters(dtype, Arc::default()),
+            _ => {
+                let (tensor, problem) =
+                    (tensor.name.clone(), "is not stored row after row as plain numbers".to_owned());
+                return Err(ModelError::BadRows { tensor, problem });
+            }
+        };
+        Ok(self)
+    }
+
+    /// Where its scales lie, if it has any.
+    pub fn scale(&self) -> Option<&Place> {
+        match &self.form {
+            Form::Plain(_) | Form::Strided(..) | Form::Masters(..) => None,
+            Form::Scaled(_, scales) => Some(&scales.place),
+            Form::Packed(size) => Some(&size.place),
         }
     }
 
@@ -50,19 +90,45 @@ impl Content {
     /// Fills `out` with whole rows of a tensor of this shape. The caller has checked that they are there.
     pub fn read_rows(&self, files: &[MappedFile], shape: &[u64], first_row: u64, out: &mut [f32]) {
         let bytes = self.bytes(files);
+        // At least one, so that the rows of an empty tensor can be counted.
+        let columns = shape.last().copied().unwrap_or(1).max(1) as usize;
+        let first = first_row as usize;
         match &self.form {
-            // Inside the tensor, whose byte length was checked against its shape: nothing here can overflow.
-            Form::Plain(dtype) => {
-                let columns = shape.last().copied().unwrap_or(1);
-                let start = (first_row * columns) as usize * dtype.size();
-                dtype.widen(&bytes[start..start + out.len() * dtype.size()], out);
-            }
+            Form::Plain(dtype) => widen(*dtype, bytes, first * columns, out),
             Form::Strided(dtype, strides) => gather(shape, strides, first_row, out.len(), |at, element| {
-                let start = element as usize * dtype.size();
-                dtype.widen(&bytes[start..start + dtype.size()], &mut out[at..at + 1]);
+                widen(*dtype, bytes, element as usize, &mut out[at..at + 1]);
             }),
+            Form::Scaled(float8, scales) => {
+                for (row, out) in (first..).zip(out.chunks_mut(columns)) {
+                    let stored = &bytes[row * columns..][..out.len()];
+                    scales.scale_row(files, *float8, row as u64, stored, out);
+                }
+            }
+            Form::Packed(size) => {
+                let values = size.values(files);
+                for (row, out) in (first..).zip(out.chunks_mut(columns)) {
+                    unpack_row(bytes, row, values, out);
+                }
+            }
+            Form::Masters(dtype, level) => {
+                widen(*dtype, bytes, first * columns, out);
+                let level = level.get(|part| {
+                    let mut buffer = Vec::new();
+                    for (row, numbers) in slabs(shape) {
+                        buffer.resize(numbers, 0.0);
+                        widen(*dtype, bytes, row as usize * columns, &mut buffer);
+                        part(&buffer);
+                    }
+                });
+                round_to_three(level, *dtype, out);
+            }
         }
     }
+}
+
+/// Elements from `first` on. They are there: byte lengths were checked against shapes when the model was opened.
+fn widen(dtype: Dtype, bytes: &[u8], first: usize, out: &mut [f32]) {
+    dtype.widen(&bytes[first * dtype.size()..][..out.len() * dtype.size()], out);
 }
 
 /// Numbers read at a time where rows must be computed, unless a single row has more.

@@ -207,6 +207,18 @@ pub enum ModelError {
         /// Its dtype.
         dtype: String,
     },
+    /// A quantized weight whose scale is missing or does not fit.
+    #[error("tensor `{tensor}` in {file} is stored as {dtype}, and {problem}")]
+    Scale {
+        /// The tensor.
+        tensor: String,
+        /// The weight file.
+        file: String,
+        /// Its dtype.
+        dtype: String,
+        /// What is wrong with its scale.
+        problem: String,
+    },
     /// A weight that no quantizer can represent.
     #[error("tensor `{tensor}` holds {value} at row {row}, column {column}; weights must be finite numbers")]
     NonFinite {
@@ -278,6 +290,10 @@ impl ModelError {
                 .into(),
             Shape { .. } => "config.json does not belong to these weights; take both from the same revision.".into(),
             Dtype { .. } => "Start from a checkpoint in BF16, F16 or F32.".into(),
+            Scale { .. } => {
+                "Download the whole checkpoint again, config.json included, or start from one in BF16, F16 or F32."
+                    .into()
+            }
             NonFinite { .. } => {
                 "The model was saved from a run that had diverged, or the file is damaged; use another \
                                  checkpoint."

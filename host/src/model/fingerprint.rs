@@ -52,6 +52,9 @@ pub(super) fn fingerprint(model: &Model) -> Result<Fingerprint, ModelError> {
         let (_, bytes) = model.stored(index)?;
         let start = bytes.len().saturating_sub(SAMPLE) / 2;
         field(&mut content, &bytes[start..bytes.len().min(start + SAMPLE)]);
+        if let Some(scale) = model.scale(index)? {
+            field(&mut content, &scale[..scale.len().min(SAMPLE)]);
+        }
     }
     Ok(Fingerprint { content: format!("{:032x}", content.digest128()), times: format!("{:032x}", times.digest128()) })
 }

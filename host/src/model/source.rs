@@ -1,21 +1,20 @@
 //! An opened model: its description, views of its weights, its side files.
 
 use super::config::{
-    AttentionWindows, Fields, class_and_family, quantization_method, read_attention_windows, read_hyperparameters,
-    text_model_config,
+    AttentionWindows, Fields, class_and_family, read_attention_windows, read_hyperparameters, text_model_config,
 };
-use super::content::{Content, Form, Place, same_rows};
+use super::content::{Content, Form, same_rows};
 use super::family::{Answers, Family, FoundTensor, assign};
 use super::fingerprint::fingerprint;
 use super::folder::{GENERATION_CONFIG, parse, read_config, require_folder};
 use super::name::model_name;
-
-use super::stored::StoredTensor;
+use super::quantized::{Scheme, scheme};
+use super::sources::{Source, sources};
 use super::tied_head::settle_tied_head;
 use super::weight_files::{WeightFiles, open_weights};
 use super::weight_names::Container;
 use super::{Dtype, Fingerprint, MappedFile, ModelError, side_files};
-use llmq_plugin_api::wire::ModelDescription;
+use llmq_plugin_api::wire::{ModelDescription, TensorDescription};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -58,40 +57,36 @@ pub struct NonFinite {
 }
 
 impl Model {
-    /// Opens a folder with config.json and weights, checks everything but the weights' values, and maps the files. Reads headers and small files only.
+    /// Opens a folder with config.json and weights, checks everything but the weights' values, and maps the files.
+    /// Reads headers and small files only.
     pub fn open(path: &Path) -> Result<Model, ModelError> {
         require_folder(path)?;
         let config = read_config(path)?;
         let text = text_model_config(&config)?;
-        if let Some(method) = quantization_method(&text) {
-            return Err(ModelError::AlreadyQuantized { method });
-        }
+        let scheme = scheme(&text)?;
         let (architecture, family) = class_and_family(&text)?;
         let fields = Fields::new(&text, family);
         let mut hyperparameters = read_hyperparameters(&fields)?;
         let windows = read_attention_windows(&fields, hyperparameters.layers)?;
 
         let WeightFiles { files, container, tensors: stored, mut notes } = open_weights(path)?;
-        let found: Vec<FoundTensor<'_>> = stored
+        let sources = sources(scheme, &files, &stored, &mut notes)?;
+        let found: Vec<FoundTensor<'_>> = sources
             .iter()
-            .map(|(file, t)| FoundTensor {
-                name: &t.name,
-                stored_dtype: t.dtype,
-                shape: &t.shape,
-                file: files[*file].name(),
-            })
+            .map(|t| FoundTensor { name: &t.name, stored_dtype: t.dtype, shape: &t.shape, file: files[t.file].name() })
             .collect();
         let mut assignment = {
             let (switch, count) = (|key: &str| fields.switch(key), |key: &str| fields.count(key, 0..=1 << 24));
             assign(family, &hyperparameters, Answers { switch: &switch, count: &count }, &found)?
         };
-        let content = |position: usize| {
-            let (file, tensor) = &stored[position];
-            content(*file, files[*file].name(), tensor)
+        let content = |(tensor, position): &(TensorDescription, usize)| {
+            let source = &sources[*position];
+            let content = source.content.clone().ok_or_else(|| dtype_error(source, &files))?;
+            if scheme == Scheme::TernaryMasters { content.rounded(tensor) } else { Ok(content) }
         };
         if let Some((embedding, head)) = assignment.stored_tied_head {
             let [a, b] = [embedding, head].map(|at| &assignment.tensors[at]);
-            let copy = same_rows(&files, &a.0.shape, [&content(a.1)?, &content(b.1)?]);
+            let copy = same_rows(&files, &a.0.shape, [&content(a)?, &content(b)?]);
             hyperparameters.tied_embeddings = settle_tied_head(&mut assignment, head, copy, &mut notes);
         }
         notes.append(&mut assignment.notes);
@@ -101,13 +96,13 @@ impl Model {
             Some(name) => parse(name, &side_files::read(path, &side_files, name)?)?,
             None => Value::Null,
         };
-        let (tensors, positions): (Vec<_>, Vec<usize>) = assignment.tensors.into_iter().unzip();
-        let contents = positions.into_iter().map(content).collect::<Result<Vec<_>, _>>()?;
+        let contents = assignment.tensors.iter().map(content).collect::<Result<Vec<_>, _>>()?;
+        let tensors = assignment.tensors.into_iter().map(|(tensor, _)| tensor).collect();
         let mut description = ModelDescription {
             name: model_name(path),
             architecture,
             family: family.id.clone(),
-            config,
+            config: scheme.settled(config),
             generation_config,
             hyperparameters,
             dtype: String::new(),
@@ -115,7 +110,8 @@ impl Model {
             tensors,
             files: side_files,
         };
-        description.dtype = usual_dtype(&description);
+        let usual = description.tensors.iter().map(|tensor| (tensor.dtype.as_str(), tensor));
+        description.dtype = usual_dtype(usual);
         Ok(Model { folder: path.to_owned(), description, family, windows, files, container, contents, notes })
     }
 
@@ -183,6 +179,17 @@ impl Model {
     pub fn stored(&self, index: usize) -> Result<(&str, &[u8]), ModelError> {
         let content = self.content(index)?;
         Ok((&content.stored, content.bytes(&self.files)))
+    }
+
+    /// The stored scales of a tensor, if it has any.
+    pub(super) fn scale(&self, index: usize) -> Result<Option<&[u8]>, ModelError> {
+        let place = self.content(index)?.scale();
+        Ok(place.map(|place| &self.files[place.file].bytes()[place.range.clone()]))
+    }
+
+    /// Element type of most weights as stored, in safetensors' spelling.
+    pub fn stored_dtype(&self) -> String {
+        usual_dtype(self.contents.iter().map(|content| content.stored.as_str()).zip(&self.description.tensors))
     }
 
     fn content(&self, index: usize) -> Result<&Content, ModelError> {
@@ -257,25 +264,16 @@ impl Model {
     }
 }
 
-/// How a stored tensor is read.
-fn content(file: usize, file_name: &str, tensor: &StoredTensor) -> Result<Content, ModelError> {
-    let dtype = Dtype::of_stored(tensor.dtype).ok_or_else(|| ModelError::Dtype {
-        tensor: tensor.name.clone(),
-        file: file_name.to_owned(),
-        dtype: tensor.dtype.to_string(),
-    })?;
-    let form = match &tensor.strides {
-        None => Form::Plain(dtype),
-        Some(strides) => Form::Strided(dtype, strides.clone()),
-    };
-    Ok(Content { place: Place { file, range: tensor.range.clone() }, stored: dtype.as_str().to_owned(), form })
+fn dtype_error(source: &Source, files: &[MappedFile]) -> ModelError {
+    let (tensor, file) = (source.name.clone(), files[source.file].name().to_owned());
+    ModelError::Dtype { tensor, file, dtype: source.dtype.to_string() }
 }
 
 /// The dtype of most weights; among equals the first in alphabetical order.
-fn usual_dtype(description: &ModelDescription) -> String {
+fn usual_dtype<'a>(tensors: impl Iterator<Item = (&'a str, &'a TensorDescription)>) -> String {
     let mut elements: BTreeMap<&str, u64> = BTreeMap::new();
-    for tensor in &description.tensors {
-        let sum = elements.entry(&tensor.dtype).or_default();
+    for (dtype, tensor) in tensors {
+        let sum = elements.entry(dtype).or_default();
         *sum = sum.saturating_add(tensor.elements());
     }
     let most = elements.into_iter().rev().max_by_key(|&(_, count)| count);

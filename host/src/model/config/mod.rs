@@ -7,4 +7,4 @@ mod text_model;
 
 pub use fields::Fields;
 pub use hyperparameters::{AttentionWindows, read_attention_windows, read_hyperparameters};
-pub use text_model::{class_and_family, quantization_method, text_model_config};
+pub use text_model::{NESTED, class_and_family, text_model_config};

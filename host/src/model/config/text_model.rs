@@ -1,4 +1,4 @@
-//! Finding the language model in config.json: nested configs, its class, its family, and signs of quantization.
+//! Finding the language model in config.json: nested configs, its class, its family.
 
 use super::fields::refuse;
 use crate::model::ModelError;
@@ -6,7 +6,7 @@ use crate::model::family::{self, Family};
 use serde_json::{Map, Value};
 
 /// Keys under which composite models keep the config of their language model, as the reference converter knows them.
-const NESTED: &[&str] = &["text_config", "llm_config", "lm_config", "language_config"];
+pub const NESTED: &[&str] = &["text_config", "llm_config", "lm_config", "language_config"];
 
 /// The language model's part of config.json: the nested config laid over the root, or the root itself.
 pub fn text_model_config(config: &Value) -> Result<Map<String, Value>, ModelError> {
@@ -28,16 +28,6 @@ pub fn text_model_config(config: &Value) -> Result<Map<String, Value>, ModelErro
         }
     }
     Ok(merged)
-}
-
-/// The method of a quantized checkpoint, if config.json declares one.
-pub fn quantization_method(config: &Map<String, Value>) -> Option<String> {
-    let declared = ["quantization_config", "compression_config"].into_iter().find_map(|key| config.get(key))?;
-    if declared.is_null() {
-        return None;
-    }
-    let method = ["quant_method", "method"].into_iter().find_map(|key| declared.get(key)?.as_str());
-    Some(method.unwrap_or("unknown").to_owned())
 }
 
 /// Class name and family: by `architectures`, or by `model_type` where that is absent.
