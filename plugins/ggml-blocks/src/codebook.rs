@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 
 /// Points of `N` coordinates.
 pub(crate) struct Codebook<const N: usize> {
+    #[cfg(test)]
     points: &'static [u16],
     /// For every place: where its list of near points starts and how long it is. A list of length 0 marks a point of
     /// the book, with its index instead of the start.
@@ -27,13 +28,12 @@ pub(crate) struct Codebook<const N: usize> {
 pub(crate) enum Found<'a> {
     /// It is the point of this index.
     Point,
-    /// It is none; these points are near, in the order in which they are tried.
+    /// It is none; these points (packed) are near, in the order in which they are tried, the first of them repeated to
+    /// fill eights.
     Near(&'a [u16]),
 }
 
 impl<const N: usize> Codebook<N> {
-    /// Bits of a packed coordinate.
-    const BITS: usize = if N == 8 { 2 } else { 3 };
     /// Coordinates go from 0 to this less one.
     pub(crate) const LEVELS: usize = if N == 8 { 3 } else { 8 };
 
@@ -66,22 +66,55 @@ impl<const N: usize> Codebook<N> {
             }
             let start = near.len();
             collect_nearest(&from_here, distances, &mut near);
+            let count = near.len() - start;
+            for point in &mut near[start..] {
+                *point = points[usize::from(*point)];
+            }
+            // Whole eights: the first point once more never wins.
+            near.resize(start + count.next_multiple_of(EIGHT), near[start]);
             places[usize::from(place)] = (start as u32, (near.len() - start) as u16);
         }
-        Codebook { points, places, near }
+        Codebook {
+            #[cfg(test)]
+            points,
+            places,
+            near,
+        }
     }
 
     /// The coordinates of a packed place.
     #[inline(always)]
     pub(crate) fn coordinates(place: u16) -> [u8; N] {
-        core::array::from_fn(|i| (place >> (Self::BITS * i)) as u8 & ((1 << Self::BITS) - 1))
+        let mut spread = u64::from(place);
+        if N == 8 {
+            spread = (spread | spread << 24) & 0x0000_00ff_0000_00ff;
+            spread = (spread | spread << 12) & 0x000f_000f_000f_000f;
+            spread = (spread | spread << 6) & 0x0303_0303_0303_0303;
+        } else {
+            spread = (spread | spread << 10) & 0x003f_003f;
+            spread = (spread | spread << 5) & 0x0707_0707;
+        }
+        let mut coordinates = [0; N];
+        coordinates.copy_from_slice(&spread.to_le_bytes()[..N]);
+        coordinates
     }
 
     /// The packed place of coordinates below `LEVELS`.
     #[inline(always)]
     pub(crate) fn pack(coordinates: &[u8; N]) -> u16 {
-        let each = coordinates.iter().enumerate();
-        each.fold(0, |place, (i, &c)| place | u16::from(c) << (Self::BITS * i))
+        let mut bytes = [0; 8];
+        bytes[..N].copy_from_slice(coordinates);
+        let mut packed = u64::from_le_bytes(bytes);
+        if N == 8 {
+            packed = (packed | packed >> 6) & 0x000f_000f_000f_000f;
+            packed = (packed | packed >> 12) & 0x0000_00ff_0000_00ff;
+            packed |= packed >> 24;
+        } else {
+            packed = (packed | packed >> 5) & 0x003f_003f;
+            packed |= packed >> 10;
+            packed &= 0x0fff;
+        }
+        packed as u16
     }
 
     /// Looks a place up.
@@ -100,7 +133,7 @@ impl<const N: usize> Codebook<N> {
     }
 
     /// The packed coordinates of the point with this index.
-    #[inline(always)]
+    #[cfg(test)]
     pub(crate) fn point(&self, index: u16) -> u16 {
         self.points[usize::from(index)]
     }
@@ -122,6 +155,9 @@ fn collect_nearest(from_here: &[i16], distances: usize, near: &mut Vec<u16>) {
     // Stable: equally near points stay in the order of their indices.
     near[start..].sort_by_key(|&i| from_here[usize::from(i)]);
 }
+
+/// Near points are tried eight at a time.
+const EIGHT: usize = 8;
 
 /// Points that are looked at together.
 const STRETCH: usize = 16;
@@ -190,7 +226,9 @@ mod tests {
                 assert_eq!(book.point(book.index(place)), place);
                 continue;
             };
-            let order: Vec<_> = near.iter().map(|&i| (distance(place, book.point(i)), i)).collect();
+            let copies = near.iter().rev().take_while(|&&point| point == near[0]).count().min(near.len() - 1);
+            let listed = &near[..near.len() - copies];
+            let order: Vec<_> = listed.iter().map(|&point| (distance(place, point), book.index(point))).collect();
             assert!(order.is_sorted_by(|a, b| a < b));
             let mut all: Vec<_> = (0..512).map(|i| (distance(place, book.point(i)), i)).collect();
             all.sort_unstable();

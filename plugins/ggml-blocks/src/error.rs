@@ -56,6 +56,9 @@ pub enum BlockError {
         /// Importance weights handed over.
         have: usize,
     },
+    /// The processor cannot take the path asked for.
+    #[error("this processor has no path {0}")]
+    PathMissing(crate::Path),
     /// The type cannot be written without importance weights.
     #[error("{ty} cannot be written without importance weights", ty = .0.name())]
     ImportanceNeeded(BlockType),

@@ -8,7 +8,7 @@ pub(crate) mod positive;
 pub(crate) mod symmetric;
 pub(crate) mod ternary;
 
-use crate::lanes::Lanes;
+use crate::lanes::{GROUPS, Lanes};
 
 /// Importance of each weight times the root of its own and its neighbourhood's power: `q * sqrt(sigma2 + x * x)`.
 #[inline(always)]
@@ -25,8 +25,32 @@ pub(crate) fn power(x: &[f32]) -> f32 {
     x.iter().fold(0.0, |sum, v| sum + v * v)
 }
 
-/// Sum of each lane from first to last.
+/// Sum of each group from first to last.
 #[inline(always)]
-pub(crate) fn total<const N: usize, const L: usize>(rows: &[Lanes<L>; N]) -> Lanes<L> {
-    rows.iter().fold(Lanes::ZERO, |sum, &row| sum + row)
+pub(crate) fn totals<V: Lanes, const N: usize>(groups: &[[f32; N]; GROUPS]) -> [f32; GROUPS] {
+    let mut out = [0.0; GROUPS];
+    for at in (0..GROUPS).step_by(V::COUNT) {
+        let columns: [V; N] = V::columns(&groups[at..]);
+        let mut sum = V::splat(0.0);
+        for i in 0..N {
+            sum = sum + columns[i];
+        }
+        sum.store(&mut out[at..]);
+    }
+    out
+}
+
+/// Sum of the squares of each group from first to last.
+#[inline(always)]
+pub(crate) fn powers<V: Lanes, const N: usize>(groups: &[[f32; N]; GROUPS]) -> [f32; GROUPS] {
+    let mut out = [0.0; GROUPS];
+    for at in (0..GROUPS).step_by(V::COUNT) {
+        let columns: [V; N] = V::columns(&groups[at..]);
+        let mut sum = V::splat(0.0);
+        for i in 0..N {
+            sum = sum + columns[i] * columns[i];
+        }
+        sum.store(&mut out[at..]);
+    }
+    out
 }

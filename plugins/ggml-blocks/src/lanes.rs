@@ -1,29 +1,234 @@
-//! `L` groups of weights side by side, one per lane, so that every group keeps the reference's order of operations.
+//! Groups of weights side by side, one per lane, so that every group keeps the reference's order of operations.
 //!
 //! The reference sums each group from first to last; reordering one sum changes bytes. Summing different groups in
-//! different lanes changes nothing, and plain arrays of fixed length are enough for the compiler to use vectors.
+//! different lanes changes nothing. The searches are written once against [`Lanes`] and compiled for every kind of
+//! lane: one float (`f32`), several of anything ([`Beside`]) and the vectors of `lanes/avx2.rs` and `lanes/avx512.rs`.
 //! Nothing here may become a fused multiply-add.
+//!
+//! Vectors must not pass through closures or plain generic calls: such a function is compiled without the features of
+//! its caller, and the vector then travels through memory. Hence `inline(always)` on everything that touches one.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
 
 use core::ops::{Add, Div, Mul, Sub};
 
-use crate::round::nearest;
+use crate::round::{nearest, nearest_int};
 
-/// One float per lane.
-#[derive(Clone, Copy)]
-pub(crate) struct Lanes<const L: usize>(pub(crate) [f32; L]);
+/// Groups that every search takes at once; a multiple of all numbers of lanes.
+pub(crate) const GROUPS: usize = 16;
 
-/// All bits set in the lanes where a comparison holds.
+/// Consecutive weights as groups.
+#[inline(always)]
+pub(crate) fn groups<const N: usize, const T: usize>(x: &[f32; T]) -> &[[f32; N]; GROUPS] {
+    const { assert!(N * GROUPS == T) };
+    x.as_chunks().0.first_chunk().expect("the lengths were compared when this was compiled")
+}
+
+/// Consecutive weights as groups.
+#[inline(always)]
+pub(crate) fn groups_mut<const N: usize, const T: usize>(x: &mut [f32; T]) -> &mut [[f32; N]; GROUPS] {
+    const { assert!(N * GROUPS == T) };
+    x.as_chunks_mut().0.first_chunk_mut().expect("the lengths were compared when this was compiled")
+}
+
+/// One float per lane. All kinds give the same results bit by bit, NaN payloads apart.
+pub(crate) trait Lanes:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+{
+    /// Number of lanes; divides [`GROUPS`].
+    const COUNT: usize;
+    /// The outcome of a comparison.
+    type Mask: Mask;
+
+    fn splat(v: f32) -> Self;
+
+    /// The first `COUNT` floats of a slice.
+    fn load(from: &[f32]) -> Self;
+
+    /// Fills the first `COUNT` floats of a slice.
+    fn store(self, to: &mut [f32]);
+
+    /// The first `COUNT` groups, turned: element `i` holds weight `i` of every group.
+    fn columns<const N: usize>(groups: &[[f32; N]]) -> [Self; N];
+
+    fn abs(self) -> Self;
+
+    /// `self < other ? self : other`: a NaN in `self` gives `other`.
+    fn min(self, other: Self) -> Self;
+
+    /// `self > other ? self : other`: a NaN in `self` gives `other`.
+    fn max(self, other: Self) -> Self;
+
+    /// Nearest integer, ties to even, up to `NEAREST_LIMIT`; the sign of a zero is not defined.
+    fn nearest(self) -> Self;
+
+    fn gt(self, other: Self) -> Self::Mask;
+
+    fn le(self, other: Self) -> Self::Mask;
+
+    fn eq(self, other: Self) -> Self::Mask;
+
+    /// `yes` in the lanes of the mask, `no` in the others.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+
+    /// The first of the near points (packed, whole eights of them) with the least sum of errors, the error of each
+    /// coordinate looked up by its value. The coordinates of eights have four values, those of fours have eight; tables
+    /// of four are stored twice.
+    #[inline(always)]
+    fn nearest_point<const N: usize>(errors: &[[f32; 8]; N], near: &[u16]) -> u16 {
+        let bits = if N == 8 { 2 } else { 3 };
+        let (mut nearest, mut best) = (near[0], f32::MAX);
+        for &point in near {
+            let mut error = 0.0;
+            for (i, errors) in errors.iter().enumerate() {
+                error += errors[usize::from(point >> (bits * i)) & 7];
+            }
+            if error < best {
+                (nearest, best) = (point, error);
+            }
+        }
+        nearest
+    }
+
+    /// The reference's rounding with its results beyond `NEAREST_LIMIT`; slow, for single lanes.
+    #[inline(always)]
+    fn nearest_wrapping(self) -> Self {
+        let mut lanes = [0.0; GROUPS];
+        self.store(&mut lanes);
+        for v in &mut lanes {
+            *v = nearest_int(*v) as f32;
+        }
+        Self::load(&lanes)
+    }
+}
+
+/// A truth per lane.
+pub(crate) trait Mask: Copy {
+    /// Number of lanes.
+    const COUNT: usize;
+
+    fn and(self, other: Self) -> Self;
+
+    fn or(self, other: Self) -> Self;
+
+    /// The lanes of `self` that are not in `other`.
+    fn without(self, other: Self) -> Self;
+
+    /// A bit per lane from the lowest up.
+    fn bits(self) -> u32;
+
+    #[inline(always)]
+    fn any(self) -> bool {
+        self.bits() != 0
+    }
+}
+
+impl Lanes for f32 {
+    const COUNT: usize = 1;
+    type Mask = u32;
+
+    #[inline(always)]
+    fn splat(v: f32) -> f32 {
+        v
+    }
+
+    #[inline(always)]
+    fn load(from: &[f32]) -> f32 {
+        from[0]
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [f32]) {
+        to[0] = self;
+    }
+
+    #[inline(always)]
+    fn columns<const N: usize>(groups: &[[f32; N]]) -> [f32; N] {
+        groups[0]
+    }
+
+    #[inline(always)]
+    fn abs(self) -> f32 {
+        f32::abs(self)
+    }
+
+    #[inline(always)]
+    fn min(self, other: f32) -> f32 {
+        if self < other { self } else { other }
+    }
+
+    #[inline(always)]
+    fn max(self, other: f32) -> f32 {
+        if self > other { self } else { other }
+    }
+
+    #[inline(always)]
+    fn nearest(self) -> f32 {
+        nearest(self)
+    }
+
+    #[inline(always)]
+    fn gt(self, other: f32) -> u32 {
+        if self > other { u32::MAX } else { 0 }
+    }
+
+    #[inline(always)]
+    fn le(self, other: f32) -> u32 {
+        if self <= other { u32::MAX } else { 0 }
+    }
+
+    #[inline(always)]
+    fn eq(self, other: f32) -> u32 {
+        if self == other { u32::MAX } else { 0 }
+    }
+
+    #[inline(always)]
+    fn select(mask: u32, yes: f32, no: f32) -> f32 {
+        f32::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
+    }
+}
+
+/// All bits set where the comparison held.
+impl Mask for u32 {
+    const COUNT: usize = 1;
+
+    #[inline(always)]
+    fn and(self, other: u32) -> u32 {
+        self & other
+    }
+
+    #[inline(always)]
+    fn or(self, other: u32) -> u32 {
+        self | other
+    }
+
+    #[inline(always)]
+    fn without(self, other: u32) -> u32 {
+        self & !other
+    }
+
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self & 1
+    }
+}
+
+/// `G` of a kind side by side: wider than one register, so that one group's waiting is another's work; of plain
+/// floats, an array from which the compiler makes vectors of whatever the target has.
 #[derive(Clone, Copy)]
-pub(crate) struct Mask<const L: usize>(pub(crate) [u32; L]);
+pub(crate) struct Beside<T, const G: usize>([T; G]);
 
 macro_rules! lanewise {
     ($($op:ident $method:ident;)*) => {$(
-        impl<const L: usize> $op for Lanes<L> {
+        impl<V: Lanes, const G: usize> $op for Beside<V, G> {
             type Output = Self;
             #[inline(always)]
             fn $method(mut self, other: Self) -> Self {
-                for i in 0..L {
-                    self.0[i] = self.0[i].$method(other.0[i]);
+                for g in 0..G {
+                    self.0[g] = self.0[g].$method(other.0[g]);
                 }
                 self
             }
@@ -33,133 +238,128 @@ macro_rules! lanewise {
 
 lanewise! { Add add; Sub sub; Mul mul; Div div; }
 
-impl<const L: usize> Lanes<L> {
-    pub(crate) const ZERO: Self = Lanes([0.0; L]);
-
-    #[inline(always)]
-    pub(crate) const fn splat(v: f32) -> Self {
-        Lanes([v; L])
-    }
-
-    #[inline(always)]
-    pub(crate) fn map(mut self, f: impl Fn(f32) -> f32) -> Self {
-        for v in &mut self.0 {
-            *v = f(*v);
+macro_rules! each {
+    ($of:expr, $g:ident => $value:expr) => {{
+        let mut out = $of;
+        for $g in 0..G {
+            out[$g] = $value;
         }
-        self
-    }
-
-    #[inline(always)]
-    pub(crate) fn abs(self) -> Self {
-        self.map(f32::abs)
-    }
-
-    /// `self < other ? self : other`: a NaN in `self` gives `other`.
-    #[inline(always)]
-    pub(crate) fn min(mut self, other: Self) -> Self {
-        for i in 0..L {
-            self.0[i] = if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] };
-        }
-        self
-    }
-
-    /// `self > other ? self : other`: a NaN in `self` gives `other`.
-    #[inline(always)]
-    pub(crate) fn max(mut self, other: Self) -> Self {
-        for i in 0..L {
-            self.0[i] = if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] };
-        }
-        self
-    }
-
-    #[inline(always)]
-    pub(crate) fn nearest(self) -> Self {
-        self.map(nearest)
-    }
-
-    #[inline(always)]
-    fn compare(self, other: Self, holds: impl Fn(f32, f32) -> bool) -> Mask<L> {
-        let mut mask = [0; L];
-        for (i, bits) in mask.iter_mut().enumerate() {
-            *bits = if holds(self.0[i], other.0[i]) { u32::MAX } else { 0 };
-        }
-        Mask(mask)
-    }
-
-    #[inline(always)]
-    pub(crate) fn gt(self, other: Self) -> Mask<L> {
-        self.compare(other, |a, b| a > b)
-    }
-
-    #[inline(always)]
-    pub(crate) fn le(self, other: Self) -> Mask<L> {
-        self.compare(other, |a, b| a <= b)
-    }
-
-    #[inline(always)]
-    pub(crate) fn eq(self, other: Self) -> Mask<L> {
-        self.compare(other, |a, b| a == b)
-    }
+        Beside(out)
+    }};
 }
 
-impl<const L: usize> Mask<L> {
-    pub(crate) const ALL: Self = Mask([u32::MAX; L]);
-    pub(crate) const NONE: Self = Mask([0; L]);
+impl<V: Lanes, const G: usize> Lanes for Beside<V, G> {
+    const COUNT: usize = V::COUNT * G;
+    type Mask = Beside<V::Mask, G>;
 
     #[inline(always)]
-    fn bitwise(mut self, other: Self, f: impl Fn(u32, u32) -> u32) -> Self {
-        for i in 0..L {
-            self.0[i] = f(self.0[i], other.0[i]);
+    fn splat(v: f32) -> Self {
+        Beside([V::splat(v); G])
+    }
+
+    #[inline(always)]
+    fn load(from: &[f32]) -> Self {
+        each!([V::splat(0.0); G], g => V::load(&from[g * V::COUNT..]))
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [f32]) {
+        for g in 0..G {
+            self.0[g].store(&mut to[g * V::COUNT..]);
         }
-        self
     }
 
     #[inline(always)]
-    pub(crate) fn and(self, other: Self) -> Self {
-        self.bitwise(other, |a, b| a & b)
-    }
-
-    #[inline(always)]
-    pub(crate) fn or(self, other: Self) -> Self {
-        self.bitwise(other, |a, b| a | b)
-    }
-
-    /// The lanes of `self` that are not in `other`.
-    #[inline(always)]
-    pub(crate) fn without(self, other: Self) -> Self {
-        self.bitwise(other, |a, b| a & !b)
-    }
-
-    #[inline(always)]
-    pub(crate) fn any(self) -> bool {
-        self.0.iter().fold(0, |all, m| all | m) != 0
-    }
-
-    /// `yes` in the lanes of the mask, `no` in the others.
-    #[inline(always)]
-    pub(crate) fn select(self, yes: Lanes<L>, no: Lanes<L>) -> Lanes<L> {
-        let mut out = no;
-        for i in 0..L {
-            out.0[i] = f32::from_bits((yes.0[i].to_bits() & self.0[i]) | (no.0[i].to_bits() & !self.0[i]));
+    fn columns<const N: usize>(groups: &[[f32; N]]) -> [Self; N] {
+        let mut out = [Self::splat(0.0); N];
+        for g in 0..G {
+            let part = V::columns(&groups[g * V::COUNT..]);
+            for i in 0..N {
+                out[i].0[g] = part[i];
+            }
         }
         out
     }
-}
 
-/// Turns `L` consecutive groups of `N` weights into `N` rows of `L` lanes.
-#[inline(always)]
-pub(crate) fn transpose<const N: usize, const L: usize, const T: usize>(groups: &[f32; T]) -> [Lanes<L>; N] {
-    const { assert!(N * L == T) };
-    let mut out = [Lanes::ZERO; N];
-    for (i, row) in out.iter_mut().enumerate() {
-        for (lane, v) in row.0.iter_mut().enumerate() {
-            *v = groups[lane * N + i];
-        }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        each!(self.0, g => self.0[g].abs())
     }
-    out
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        each!(self.0, g => self.0[g].min(other.0[g]))
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        each!(self.0, g => self.0[g].max(other.0[g]))
+    }
+
+    #[inline(always)]
+    fn nearest(self) -> Self {
+        each!(self.0, g => self.0[g].nearest())
+    }
+
+    #[inline(always)]
+    fn gt(self, other: Self) -> Self::Mask {
+        each!([V::gt(self.0[0], other.0[0]); G], g => self.0[g].gt(other.0[g]))
+    }
+
+    #[inline(always)]
+    fn le(self, other: Self) -> Self::Mask {
+        each!([V::le(self.0[0], other.0[0]); G], g => self.0[g].le(other.0[g]))
+    }
+
+    #[inline(always)]
+    fn eq(self, other: Self) -> Self::Mask {
+        each!([V::eq(self.0[0], other.0[0]); G], g => self.0[g].eq(other.0[g]))
+    }
+
+    #[inline(always)]
+    fn nearest_point<const N: usize>(errors: &[[f32; 8]; N], near: &[u16]) -> u16 {
+        V::nearest_point(errors, near)
+    }
+
+    #[inline(always)]
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
+        each!(yes.0, g => V::select(mask.0[g], yes.0[g], no.0[g]))
+    }
 }
 
-/// The weights of one lane as a single group, for the rare lane that must be computed on its own.
-pub(crate) fn single<const N: usize, const L: usize>(rows: &[Lanes<L>; N], lane: usize) -> [Lanes<1>; N] {
-    rows.map(|row| Lanes([row.0[lane]]))
+impl<M: Mask, const G: usize> Mask for Beside<M, G> {
+    const COUNT: usize = M::COUNT * G;
+
+    #[inline(always)]
+    fn and(self, other: Self) -> Self {
+        each!(self.0, g => self.0[g].and(other.0[g]))
+    }
+
+    #[inline(always)]
+    fn or(self, other: Self) -> Self {
+        each!(self.0, g => self.0[g].or(other.0[g]))
+    }
+
+    #[inline(always)]
+    fn without(self, other: Self) -> Self {
+        each!(self.0, g => self.0[g].without(other.0[g]))
+    }
+
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        let mut bits = 0;
+        for g in 0..G {
+            bits |= self.0[g].bits() << (g * M::COUNT);
+        }
+        bits
+    }
+
+    #[inline(always)]
+    fn any(self) -> bool {
+        let mut all = self.0[0];
+        for g in 1..G {
+            all = all.or(self.0[g]);
+        }
+        all.any()
+    }
 }

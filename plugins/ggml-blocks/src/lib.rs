@@ -12,14 +12,16 @@
 //! | `types/` | one block layout per file |
 //! | `fit/` | one scale search per file |
 //! | `codebook` | the points of the IQ1, IQ2 and IQ3 types, and what is near |
+//! | `dispatch` | one body of code per kernel, compiled for several kinds of processor, chosen at run time ([`Path`]) |
+//! | `codecs`, `walk` | which codec belongs to which type, and how rows are cut for it |
 //! | `lanes`, `round` | arithmetic of side-by-side groups; the reference's float-to-integer conversions |
-//!
-//! Deliberately absent: nothing chooses processor features at run time.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![allow(clippy::needless_range_loop, reason = "the groups of several arrays are walked side by side")]
 
 mod block_type;
 mod codebook;
+mod codecs;
+mod dispatch;
 mod error;
 mod error_bound;
 mod fit;
@@ -28,11 +30,13 @@ mod round;
 mod rows;
 mod types;
 mod validate;
+mod walk;
 
 pub use block_type::BlockType;
+pub use dispatch::Path;
 pub use error::BlockError;
 pub use error_bound::relative_error_bound;
-pub use rows::{dequantize_rows, quantize_rows};
+pub use rows::{dequantize_rows, dequantize_rows_on, quantize_rows, quantize_rows_on};
 pub use types::bf16::{bf16_to_f32, f32_to_bf16};
 pub use types::f16::{f16_to_f32, f32_to_f16};
 pub use validate::validate_rows;

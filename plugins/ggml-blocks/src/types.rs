@@ -44,3 +44,7 @@ pub(crate) mod weighted_row;
 
 /// Weights per super-block of the K, IQ and TQ types.
 pub(crate) const SUPER: usize = 256;
+
+/// Weights of two super-blocks, which the types with groups of 32 fit at once.
+pub(crate) const PAIR: usize = 2 * SUPER;
+pub(crate) type Pair = [f32; PAIR];

@@ -10,7 +10,7 @@
 //! reference (v0.5.0) stores what then comes out, so lanes in which that happens are computed again with wrapping
 //! integers. Later revisions of the reference clamp before rounding and differ in those blocks.
 
-use crate::lanes::{Lanes, Mask, single, transpose};
+use crate::lanes::{GROUPS, Lanes, Mask};
 use crate::round::{NEAREST_LIMIT, nearest_int};
 
 /// The constants of one search.
@@ -27,67 +27,71 @@ pub(crate) struct Search {
     pub(crate) absolute: bool,
 }
 
-/// The answer for `L` groups.
-#[derive(Clone, Copy)]
-pub(crate) struct Fit<const L: usize> {
+/// The answer for [`GROUPS`] groups.
+pub(crate) struct Fit {
     /// Scale per group; 0 for a group without range.
-    pub(crate) scale: [f32; L],
+    pub(crate) scale: [f32; GROUPS],
     /// The negated minimum per group.
-    pub(crate) offset: [f32; L],
+    pub(crate) offset: [f32; GROUPS],
+    /// Sum of the weights' weights per group.
+    pub(crate) weight: [f32; GROUPS],
     /// Inverse scale and minimum of the try that gave the levels.
-    inverse: [f32; L],
-    base: [f32; L],
-    /// Lanes where a value may have wrapped in rounding.
-    wrapped: Mask<L>,
+    inverse: [f32; GROUPS],
+    base: [f32; GROUPS],
 }
 
-impl<const L: usize> Fit<L> {
-    /// The levels that the winning try gave to the group in this lane.
-    pub(crate) fn levels<const N: usize>(&self, search: &Search, lane: usize, x: &[f32; N]) -> [u8; N] {
-        x.map(|v| nearest_int(self.inverse[lane] * (v - self.base[lane])).clamp(0, search.top) as u8)
+impl Fit {
+    /// The levels that the winning try gave to a group.
+    pub(crate) fn levels<const N: usize>(&self, search: &Search, group: usize, x: &[f32; N]) -> [u8; N] {
+        x.map(|v| nearest_int(self.inverse[group] * (v - self.base[group])).clamp(0, search.top) as u8)
     }
 }
 
-/// Fits `L` consecutive groups of `N` weights.
+/// Fits groups of `N` weights.
 #[inline(always)]
-pub(crate) fn fit_groups<const N: usize, const L: usize, const T: usize>(
+pub(crate) fn fit_groups<V: Lanes, const N: usize>(
     search: &Search,
-    x: &[f32; T],
-    weights: &[f32; T],
-) -> Fit<L> {
-    let (x, weights) = (transpose::<N, L, T>(x), transpose::<N, L, T>(weights));
-    let mut fit = fit_lanes::<N, L, false>(search, &x, &weights);
-    if fit.wrapped.any() {
-        redo_wrapped(search, &x, &weights, &mut fit);
+    x: &[[f32; N]; GROUPS],
+    weights: &[[f32; N]; GROUPS],
+) -> Fit {
+    let nothing = [0.0; GROUPS];
+    let mut fit = Fit { scale: nothing, offset: nothing, weight: nothing, inverse: nothing, base: nothing };
+    for at in (0..GROUPS).step_by(V::COUNT) {
+        let wrapped =
+            fit_lanes::<V, N, false>(search, &V::columns(&x[at..]), &V::columns(&weights[at..]), at, &mut fit);
+        if wrapped != 0 {
+            redo_wrapped(search, x, weights, wrapped << at, &mut fit);
+        }
     }
     fit
 }
 
-/// Repeats the marked lanes one by one with the reference's wrapping conversion.
+/// Repeats the groups of the set bits one by one with the reference's wrapping conversion.
 #[cold]
 #[inline(never)]
-fn redo_wrapped<const N: usize, const L: usize>(
+fn redo_wrapped<const N: usize>(
     search: &Search,
-    x: &[Lanes<L>; N],
-    weights: &[Lanes<L>; N],
-    fit: &mut Fit<L>,
+    x: &[[f32; N]; GROUPS],
+    weights: &[[f32; N]; GROUPS],
+    wrapped: u32,
+    fit: &mut Fit,
 ) {
-    for lane in (0..L).filter(|&lane| fit.wrapped.0[lane] != 0) {
-        let one = fit_lanes::<N, 1, true>(search, &single(x, lane), &single(weights, lane));
-        fit.scale[lane] = one.scale[0];
-        fit.offset[lane] = one.offset[0];
-        fit.inverse[lane] = one.inverse[0];
-        fit.base[lane] = one.base[0];
+    for group in (0..GROUPS).filter(|group| wrapped >> group & 1 != 0) {
+        fit_lanes::<f32, N, true>(search, &x[group], &weights[group], group, fit);
     }
 }
 
+/// Fits the groups in the lanes, the first of which has the number `at`. Returns the lanes in which a value may have
+/// wrapped in rounding.
 #[inline(always)]
-fn fit_lanes<const N: usize, const L: usize, const WRAPPING: bool>(
+fn fit_lanes<V: Lanes, const N: usize, const WRAPPING: bool>(
     search: &Search,
-    x: &[Lanes<L>; N],
-    weights: &[Lanes<L>; N],
-) -> Fit<L> {
-    let top = Lanes::splat(search.top as f32);
+    x: &[V; N],
+    weights: &[V; N],
+    at: usize,
+    fit: &mut Fit,
+) -> u32 {
+    let (zero, top) = (V::splat(0.0), V::splat(search.top as f32));
     let (mut low, mut high) = (x[0], x[0]);
     let mut sum_w = weights[0];
     let mut sum_x = sum_w * x[0];
@@ -97,27 +101,27 @@ fn fit_lanes<const N: usize, const L: usize, const WRAPPING: bool>(
         sum_w = sum_w + weights[i];
         sum_x = sum_x + weights[i] * x[i];
     }
-    let start = low.gt(Lanes::ZERO).select(Lanes::ZERO, low);
+    let start = V::select(low.gt(zero), zero, low);
     let flat = high.eq(start);
 
     let mut minimum = start;
     let mut inverse = top / (high - minimum);
-    let mut scale = Lanes::splat(1.0) / inverse;
-    let mut wrapped = leaves_range(inverse, minimum, low, high);
-    let mut best = Lanes::ZERO;
+    let mut scale = V::splat(1.0) / inverse;
+    let mut in_range = stays_in_range(inverse, minimum, low, high);
+    let mut best = zero;
     for i in 0..N {
-        let level = round_level::<L, WRAPPING>(inverse * (x[i] - minimum), top);
+        let level = round_level::<V, WRAPPING>(inverse * (x[i] - minimum), top);
         best = best + weights[i] * error(search, scale * level + minimum - x[i]);
     }
     let (mut kept_inverse, mut kept_base) = (inverse, minimum);
 
     for k in 0..=search.steps {
-        inverse = Lanes::splat(search.first + search.step * k as f32 + search.top as f32) / (high - minimum);
-        wrapped = wrapped.or(leaves_range(inverse, minimum, low, high));
-        let mut levels = [Lanes::ZERO; N];
-        let (mut sum_l, mut sum_ll, mut sum_lx) = (Lanes::ZERO, Lanes::ZERO, Lanes::ZERO);
+        inverse = V::splat(search.first + search.step * k as f32 + search.top as f32) / (high - minimum);
+        in_range = in_range.and(stays_in_range(inverse, minimum, low, high));
+        let mut levels = [zero; N];
+        let (mut sum_l, mut sum_ll, mut sum_lx) = (zero, zero, zero);
         for i in 0..N {
-            let level = round_level::<L, WRAPPING>(inverse * (x[i] - minimum), top);
+            let level = round_level::<V, WRAPPING>(inverse * (x[i] - minimum), top);
             levels[i] = level;
             let weighted = weights[i] * level;
             sum_l = sum_l + weighted;
@@ -127,45 +131,45 @@ fn fit_lanes<const N: usize, const L: usize, const WRAPPING: bool>(
         let determinant = sum_w * sum_ll - sum_l * sum_l;
         let solved_scale = (sum_w * sum_lx - sum_x * sum_l) / determinant;
         let solved_minimum = (sum_ll * sum_x - sum_l * sum_lx) / determinant;
-        let positive = solved_minimum.gt(Lanes::ZERO);
-        let try_scale = positive.select(sum_lx / sum_ll, solved_scale);
-        let try_minimum = positive.select(Lanes::ZERO, solved_minimum);
-        let mut current = Lanes::ZERO;
+        let positive = solved_minimum.gt(zero);
+        let try_scale = V::select(positive, sum_lx / sum_ll, solved_scale);
+        let try_minimum = V::select(positive, zero, solved_minimum);
+        let mut current = zero;
         for i in 0..N {
             current = current + weights[i] * error(search, try_scale * levels[i] + try_minimum - x[i]);
         }
-        let better = determinant.gt(Lanes::ZERO).and(best.gt(current));
-        best = better.select(current, best);
-        scale = better.select(try_scale, scale);
-        kept_inverse = better.select(inverse, kept_inverse);
-        kept_base = better.select(minimum, kept_base);
-        minimum = better.select(try_minimum, minimum);
+        let better = determinant.gt(zero).and(best.gt(current));
+        best = V::select(better, current, best);
+        scale = V::select(better, try_scale, scale);
+        kept_inverse = V::select(better, inverse, kept_inverse);
+        kept_base = V::select(better, minimum, kept_base);
+        minimum = V::select(better, try_minimum, minimum);
     }
 
-    Fit {
-        scale: flat.select(Lanes::ZERO, scale).0,
-        offset: flat.select(start, minimum).map(|v| -v).0,
-        inverse: flat.select(Lanes::ZERO, kept_inverse).0,
-        base: kept_base.0,
-        wrapped: wrapped.without(flat),
-    }
+    sum_w.store(&mut fit.weight[at..]);
+    V::select(flat, zero, scale).store(&mut fit.scale[at..]);
+    (V::splat(-0.0) - V::select(flat, start, minimum)).store(&mut fit.offset[at..]);
+    V::select(flat, zero, kept_inverse).store(&mut fit.inverse[at..]);
+    kept_base.store(&mut fit.base[at..]);
+    flat.or(in_range).bits() ^ (u32::MAX >> (32 - V::COUNT))
 }
 
 /// Rounding is monotonic, so looking at the two ends of the group is enough. NaN counts as leaving.
 #[inline(always)]
-fn leaves_range<const L: usize>(inverse: Lanes<L>, minimum: Lanes<L>, low: Lanes<L>, high: Lanes<L>) -> Mask<L> {
-    let limit = Lanes::splat(NEAREST_LIMIT);
+fn stays_in_range<V: Lanes>(inverse: V, minimum: V, low: V, high: V) -> V::Mask {
+    let limit = V::splat(NEAREST_LIMIT);
     let below = (inverse * (low - minimum)).abs().le(limit);
     let above = (inverse * (high - minimum)).abs().le(limit);
-    Mask::ALL.without(below.and(above))
+    below.and(above)
 }
 
 #[inline(always)]
-fn round_level<const L: usize, const WRAPPING: bool>(v: Lanes<L>, top: Lanes<L>) -> Lanes<L> {
-    if WRAPPING { v.map(|v| nearest_int(v).max(0) as f32).min(top) } else { v.nearest().max(Lanes::ZERO).min(top) }
+fn round_level<V: Lanes, const WRAPPING: bool>(v: V, top: V) -> V {
+    let level = if WRAPPING { v.nearest_wrapping() } else { v.nearest() };
+    level.max(V::splat(0.0)).min(top)
 }
 
 #[inline(always)]
-fn error<const L: usize>(search: &Search, difference: Lanes<L>) -> Lanes<L> {
+fn error<V: Lanes>(search: &Search, difference: V) -> V {
     if search.absolute { difference.abs() } else { difference * difference }
 }

@@ -6,7 +6,11 @@
 //! to a near point are then placed once more with the winning scale.
 
 use crate::codebook::{Codebook, Found};
+use crate::lanes::Lanes;
 use crate::round::nearest_int;
+
+/// Tries whose sums are taken side by side; a multiple of all numbers of lanes.
+const SIDE: usize = crate::lanes::GROUPS;
 
 /// A group of weights without their signs, and what each counts.
 pub(crate) struct Group<'a, const W: usize> {
@@ -40,8 +44,10 @@ pub(crate) struct Fit<const W: usize> {
 }
 
 /// Fits a group whose largest weight is `max`; `start` is the answer if no try is better than nothing.
+///
+/// A try does not depend on the ones before it, so the sums of sixteen tries are taken side by side.
 #[inline(always)]
-pub(crate) fn fit<const N: usize, const W: usize>(
+pub(crate) fn fit<V: Lanes, const N: usize, const W: usize>(
     book: &Codebook<N>,
     group: &Group<W>,
     max: f32,
@@ -51,31 +57,57 @@ pub(crate) fn fit<const N: usize, const W: usize>(
 ) -> Fit<W> {
     let roots = group.weights.map(f32::sqrt);
     let top = (2 * Codebook::<N>::LEVELS - 1) as f32;
+    let mut products = [0.0; W];
+    for i in 0..W {
+        products[i] = group.weights[i] * group.x[i];
+    }
     let mut kept = start;
     let mut kept_moved = [false; W];
     let mut best = 0.0;
-    for k in -tries.reach..=tries.reach {
-        let inverse = (top + k as f32 * tries.step) / max;
-        let scale = 1.0 / inverse;
-        let mut coordinates = [0; W];
-        let mut moved = [false; W];
-        for (i, out) in coordinates.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-            moved[i] = place(book, small(group.x, i), small(&roots, i), inverse, scale, out);
+    let count = (2 * tries.reach + 1) as usize;
+    for first in (0..count).step_by(SIDE) {
+        let mut placed = [([0; W], [false; W]); SIDE];
+        let mut q = [[0.0; SIDE]; W];
+        for (side, (coordinates, moved)) in placed.iter_mut().enumerate().take(count - first) {
+            let k = (first + side) as i32 - tries.reach;
+            let inverse = (top + k as f32 * tries.step) / max;
+            round(group.x, inverse, Codebook::<N>::LEVELS, coordinates);
+            for i in 0..W / N {
+                let out = &mut coordinates.as_chunks_mut::<N>().0[i];
+                moved[i] = settle::<V, N>(book, small(group.x, i), small(&roots, i), 1.0 / inverse, out);
+            }
+            for i in 0..W {
+                q[i][side] = f32::from(2 * coordinates[i] + 1);
+            }
         }
-        let (sum_qx, sum_qq) = sums(group, &coordinates);
-        if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
-            kept.scale = sum_qx / sum_qq;
-            best = kept.scale * sum_qx;
-            kept.coordinates = coordinates;
-            kept_moved = moved;
+        let (mut sums_qx, mut sums_qq) = ([0.0; SIDE], [0.0; SIDE]);
+        for at in (0..SIDE).step_by(V::COUNT) {
+            let (mut sum_qx, mut sum_qq) = (V::splat(0.0), V::splat(0.0));
+            for i in 0..W {
+                let q = V::load(&q[i][at..]);
+                sum_qx = sum_qx + V::splat(products[i]) * q;
+                sum_qq = sum_qq + V::splat(group.weights[i]) * q * q;
+            }
+            sum_qx.store(&mut sums_qx[at..]);
+            sum_qq.store(&mut sums_qq[at..]);
+        }
+        for side in 0..SIDE.min(count - first) {
+            let (sum_qx, sum_qq) = (sums_qx[side], sums_qq[side]);
+            if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
+                kept.scale = sum_qx / sum_qq;
+                best = kept.scale * sum_qx;
+                (kept.coordinates, kept_moved) = placed[side];
+            }
         }
     }
     let any = kept_moved.contains(&true);
     if kept.scale > 0.0 && (any || again == Again::All) {
-        let inverse = 1.0 / kept.scale;
+        let mut rounded = [0; W];
+        round(group.x, 1.0 / kept.scale, Codebook::<N>::LEVELS, &mut rounded);
         for (i, out) in kept.coordinates.as_chunks_mut::<N>().0.iter_mut().enumerate() {
             if kept_moved[i] || again != Again::Moved {
-                place(book, small(group.x, i), small(&roots, i), inverse, kept.scale, out);
+                *out = rounded.as_chunks::<N>().0[i];
+                settle::<V, N>(book, small(group.x, i), small(&roots, i), kept.scale, out);
             }
         }
         let (sum_qx, sum_qq) = sums(group, &kept.coordinates);
@@ -91,45 +123,38 @@ fn small<const N: usize, const W: usize>(values: &[f32; W], i: usize) -> &[f32; 
     &values.as_chunks::<N>().0[i]
 }
 
-/// Rounds a small group and moves it to a point of the book; returns whether it had to be moved.
+/// Rounds weights to coordinates.
 #[inline(always)]
-fn place<const N: usize>(
+fn round<const W: usize>(x: &[f32; W], inverse: f32, levels: usize, out: &mut [u8; W]) {
+    for i in 0..W {
+        out[i] = nearest_int(0.5 * (inverse * x[i] - 1.0)).clamp(0, levels as i32 - 1) as u8;
+    }
+}
+
+/// Moves a small group to a point of the book; returns whether it had to be moved.
+#[inline(always)]
+fn settle<V: Lanes, const N: usize>(
     book: &Codebook<N>,
     x: &[f32; N],
     roots: &[f32; N],
-    inverse: f32,
     scale: f32,
     out: &mut [u8; N],
 ) -> bool {
-    let top = Codebook::<N>::LEVELS as i32 - 1;
-    *out = x.map(|v| nearest_int(0.5 * (inverse * v - 1.0)).clamp(0, top) as u8);
     let Found::Near(near) = book.find(Codebook::pack(out)) else { return false };
+    let mut values = [0.0; 8];
+    for (c, value) in values.iter_mut().enumerate() {
+        // Coordinates of eights have two bits: their table stands here twice.
+        *value = scale * (2 * if N == 8 { c % 4 } else { c } + 1) as f32;
+    }
     let mut errors = [[0.0; 8]; N];
     for i in 0..N {
-        for (c, error) in errors[i].iter_mut().enumerate().take(Codebook::<N>::LEVELS) {
-            let difference = scale * (2 * c + 1) as f32 - x[i];
-            *error = roots[i] * difference * difference;
+        for c in 0..8 {
+            let difference = values[c] - x[i];
+            errors[i][c] = roots[i] * difference * difference;
         }
     }
-    *out = Codebook::coordinates(book.point(nearest(book, near, &errors)));
+    *out = Codebook::coordinates(V::nearest_point(&errors, near));
     true
-}
-
-/// The first of the near points with the least sum of errors, given per coordinate and its value.
-#[inline(always)]
-pub(crate) fn nearest<const N: usize>(book: &Codebook<N>, near: &[u16], errors: &[[f32; 8]; N]) -> u16 {
-    let (mut nearest, mut best) = (near.first().copied().unwrap_or(0), f32::MAX);
-    for &index in near {
-        let point = Codebook::<N>::coordinates(book.point(index));
-        let mut error = 0.0;
-        for i in 0..N {
-            error += errors[i][usize::from(point[i] & 7)];
-        }
-        if error < best {
-            (nearest, best) = (index, error);
-        }
-    }
-    nearest
 }
 
 /// sum(w x q) and sum(w q q) for q = 2 * c + 1.

@@ -5,7 +5,114 @@
 //! reference, so a negative one wraps to 255 - kept, because it decides bytes of odd blocks.
 
 use super::symmetric::NOTHING;
-use crate::round::nearest_int;
+use crate::lanes::{GROUPS, Lanes, Mask};
+use crate::round::{NEAREST_LIMIT, nearest_int};
+
+/// The answer for [`GROUPS`] groups of values.
+pub(crate) struct Fit<const N: usize> {
+    /// Scale per group.
+    pub(crate) scale: [f32; GROUPS],
+    /// Levels per group.
+    pub(crate) levels: [[u8; N]; GROUPS],
+}
+
+/// Fits groups side by side. Groups with a negative value, and those in which rounding may have wrapped, are fitted
+/// once more on their own.
+#[inline(always)]
+pub(crate) fn fit_groups<V: Lanes, const N: usize>(
+    top: i32,
+    x: &[[f32; N]; GROUPS],
+    weights: &[[f32; N]; GROUPS],
+) -> Fit<N> {
+    let mut fit = Fit { scale: [0.0; GROUPS], levels: [[0; N]; GROUPS] };
+    for at in (0..GROUPS).step_by(V::COUNT) {
+        let odd = fit_lanes::<V, N>(top, &V::columns(&x[at..]), &V::columns(&weights[at..]), at, &mut fit);
+        for group in (at..GROUPS).filter(|group| odd << at >> group & 1 != 0) {
+            (fit.scale[group], fit.levels[group]) = self::fit(top, &x[group], &weights[group]);
+        }
+    }
+    fit
+}
+
+/// As `fit`, in lanes. Returns those that must be done again.
+#[inline(always)]
+fn fit_lanes<V: Lanes, const N: usize>(top: i32, x: &[V; N], weights: &[V; N], at: usize, fit: &mut Fit<N>) -> u32 {
+    let (zero, limit) = (V::splat(0.0), V::splat(NEAREST_LIMIT));
+    let mut max = zero;
+    let mut sound = zero.eq(zero);
+    for i in 0..N {
+        max = max.max(x[i]);
+        sound = sound.and(zero.le(x[i]));
+    }
+    let nothing = V::splat(NOTHING).gt(max);
+    let most = V::splat(top as f32);
+
+    let mut inverse = most / max;
+    let mut best = error_in_lanes(most, inverse, x, weights);
+    for k in -4..=4 {
+        if k == 0 {
+            continue;
+        }
+        let candidate = V::splat(0.1 * k as f32 + top as f32) / max;
+        let error = error_in_lanes(most, candidate, x, weights);
+        let better = best.gt(error);
+        best = V::select(better, error, best);
+        inverse = V::select(better, candidate, inverse);
+    }
+
+    let mut levels = [zero; N];
+    let (mut sum_lx, mut sum_ll) = (zero, zero);
+    for i in 0..N {
+        levels[i] = (inverse * x[i]).nearest().min(most);
+        sum_lx = sum_lx + weights[i] * x[i] * levels[i];
+        sum_ll = sum_ll + weights[i] * levels[i] * levels[i];
+    }
+    for _ in 0..5 {
+        let mut changed = zero.gt(zero);
+        for i in 0..N {
+            let (weight, present) = (weights[i], levels[i]);
+            let rest_lx = sum_lx - weight * x[i] * present;
+            let rest_ll = sum_ll - weight * present * present;
+            let open = rest_lx.gt(zero).and(rest_ll.gt(zero));
+            let candidate = x[i] * rest_ll / rest_lx;
+            sound = sound.without(open.without(candidate.abs().le(limit)));
+            let level = candidate.nearest().min(most);
+            let new_lx = rest_lx + weight * x[i] * level;
+            let new_ll = rest_ll + weight * level * level;
+            let gain = (new_lx * new_lx * sum_ll).gt(sum_lx * sum_lx * new_ll);
+            let better = open.without(level.eq(present)).and(gain);
+            levels[i] = V::select(better, level, present);
+            sum_lx = V::select(better, new_lx, sum_lx);
+            sum_ll = V::select(better, new_ll, sum_ll);
+            changed = changed.or(better);
+        }
+        if !changed.without(nothing).any() {
+            break;
+        }
+    }
+    let scale = V::select(sum_ll.gt(zero), sum_lx / sum_ll, zero);
+    V::select(nothing, zero, scale).store(&mut fit.scale[at..]);
+    for i in 0..N {
+        let mut row = [0.0; GROUPS];
+        V::select(nothing, zero, levels[i]).store(&mut row);
+        for lane in 0..V::COUNT {
+            fit.levels[at + lane][i] = row[lane] as u8;
+        }
+    }
+    // A group with a negative value but without any of size has its answer already.
+    zero.eq(zero).without(sound).without(nothing).bits()
+}
+
+#[inline(always)]
+fn error_in_lanes<V: Lanes, const N: usize>(most: V, inverse: V, x: &[V; N], weights: &[V; N]) -> V {
+    let scale = V::splat(1.0) / inverse;
+    let mut sum = V::splat(0.0);
+    for i in 0..N {
+        let difference = x[i] - scale * (inverse * x[i]).nearest().min(most);
+        sum = sum + weights[i] * difference * difference;
+    }
+    sum
+}
 
 /// Returns the scale of `x` under `weights` and its levels; all zero if no value reaches 1e-15.
 pub(crate) fn fit<const N: usize>(top: i32, x: &[f32; N], weights: &[f32; N]) -> (f32, [u8; N]) {

@@ -4,87 +4,112 @@
 //! k = 0 first and then -9..=9, the one with the largest (sum w x l)^2 / sum(w l l) wins; only a strictly larger one
 //! replaces the best so far. The scale is the least-squares answer sum(w x l) / sum(w l l) for its levels.
 
-use crate::lanes::{Lanes, transpose};
+use crate::lanes::{GROUPS, Lanes, Mask};
 use crate::round::nearest_int;
 
 /// A group with no weight of at least this magnitude counts as all zero.
 pub(crate) const NOTHING: f32 = 1e-15;
 
-/// The answer for `L` groups.
-#[derive(Clone, Copy)]
-pub(crate) struct Fit<const L: usize> {
+/// The answer for [`GROUPS`] groups.
+pub(crate) struct Fit {
     /// Scale per group; 0 for a group of zeros.
-    pub(crate) scale: [f32; L],
+    pub(crate) scale: [f32; GROUPS],
     /// Inverse scale of the try that gave the levels; 0 for a group of zeros.
-    inverse: [f32; L],
+    inverse: [f32; GROUPS],
 }
 
-impl<const L: usize> Fit<L> {
+impl Fit {
     /// The levels of the winning try, stored as level + `top`; a group of zeros is stored as 0, not as `top`.
-    pub(crate) fn levels<const N: usize>(&self, lane: usize, x: &[f32; N], top: i32) -> [u8; N] {
-        let inverse = self.inverse[lane];
-        if inverse == 0.0 {
-            return [0; N];
-        }
-        x.map(|v| (nearest_int(inverse * v).clamp(-top, top - 1) + top) as u8)
+    pub(crate) fn levels<const N: usize>(&self, group: usize, x: &[f32; N], top: i32) -> [u8; N] {
+        levels(self.inverse[group], x, top)
     }
 }
 
-/// Fits `L` consecutive groups of `N` weights; without `weights` each weight's square counts.
 #[inline(always)]
-pub(crate) fn fit_groups<const N: usize, const L: usize, const T: usize>(
-    top: i32,
-    x: &[f32; T],
-    weights: Option<&[f32; T]>,
-) -> Fit<L> {
-    let x = transpose::<N, L, T>(x);
-    let weights = match weights {
-        Some(weights) => transpose::<N, L, T>(weights),
-        None => x.map(|x| x * x),
-    };
-    fit_lanes(top, &x, &weights)
+fn levels<const N: usize>(inverse: f32, x: &[f32; N], top: i32) -> [u8; N] {
+    if inverse == 0.0 {
+        return [0; N];
+    }
+    x.map(|v| (nearest_int(inverse * v).clamp(-top, top - 1) + top) as u8)
 }
 
+/// Fits groups of `N` weights; without `weights` each weight's square counts.
 #[inline(always)]
-fn fit_lanes<const N: usize, const L: usize>(top: i32, x: &[Lanes<L>; N], weights: &[Lanes<L>; N]) -> Fit<L> {
-    let (mut largest, mut magnitude) = (Lanes::ZERO, Lanes::ZERO);
-    let mut products = [Lanes::ZERO; N];
+pub(crate) fn fit_groups<V: Lanes, const N: usize>(
+    top: i32,
+    x: &[[f32; N]; GROUPS],
+    weights: Option<&[[f32; N]; GROUPS]>,
+) -> Fit {
+    let mut fit = Fit { scale: [0.0; GROUPS], inverse: [0.0; GROUPS] };
+    for at in (0..GROUPS).step_by(V::COUNT) {
+        let x: [V; N] = V::columns(&x[at..]);
+        let (scale, inverse) = match weights {
+            Some(weights) => fit_lanes(top, &x, &V::columns(&weights[at..])),
+            None => {
+                let mut squares = x;
+                for i in 0..N {
+                    squares[i] = x[i] * x[i];
+                }
+                fit_lanes(top, &x, &squares)
+            }
+        };
+        scale.store(&mut fit.scale[at..]);
+        inverse.store(&mut fit.inverse[at..]);
+    }
+    fit
+}
+
+/// Scale and levels (stored as level + `top`) of a single group.
+#[inline(always)]
+pub(crate) fn fit_one<const N: usize>(top: i32, x: &[f32; N], weights: &[f32; N]) -> (f32, [u8; N]) {
+    let (scale, inverse) = fit_lanes::<f32, N>(top, x, weights);
+    (scale, levels(inverse, x, top))
+}
+
+/// Scale and inverse scale of the groups in the lanes.
+#[inline(always)]
+fn fit_lanes<V: Lanes, const N: usize>(top: i32, x: &[V; N], weights: &[V; N]) -> (V, V) {
+    let zero = V::splat(0.0);
+    let (mut largest, mut magnitude) = (zero, zero);
+    let mut products = [zero; N];
     for i in 0..N {
         let larger = x[i].abs().gt(magnitude);
-        magnitude = larger.select(x[i].abs(), magnitude);
-        largest = larger.select(x[i], largest);
+        magnitude = V::select(larger, x[i].abs(), magnitude);
+        largest = V::select(larger, x[i], largest);
         products[i] = weights[i] * x[i];
     }
-    let sums = |inverse: Lanes<L>| level_sums(top, inverse, x, weights, &products);
 
-    let mut inverse = Lanes::splat(-top as f32) / largest;
-    let (sum_lx, sum_ll) = sums(inverse);
-    let mut scale = sum_ll.eq(Lanes::ZERO).select(Lanes::ZERO, sum_lx / sum_ll);
+    let mut inverse = V::splat(-top as f32) / largest;
+    let (sum_lx, sum_ll) = level_sums(top, inverse, x, weights, &products);
+    let mut scale = V::select(sum_ll.eq(zero), zero, sum_lx / sum_ll);
     let mut best = scale * sum_lx;
-    for k in (-9..=9).filter(|&k| k != 0) {
-        let candidate = Lanes::splat(-(top as f32 + 0.1 * k as f32)) / largest;
-        let (sum_lx, sum_ll) = sums(candidate);
-        let better = sum_ll.gt(Lanes::ZERO).and((sum_lx * sum_lx).gt(best * sum_ll));
+    for k in -9..=9 {
+        if k == 0 {
+            continue;
+        }
+        let candidate = V::splat(-(top as f32 + 0.1 * k as f32)) / largest;
+        let (sum_lx, sum_ll) = level_sums(top, candidate, x, weights, &products);
+        let better = sum_ll.gt(zero).and((sum_lx * sum_lx).gt(best * sum_ll));
         let fitted = sum_lx / sum_ll;
-        scale = better.select(fitted, scale);
-        best = better.select(fitted * sum_lx, best);
-        inverse = better.select(candidate, inverse);
+        scale = V::select(better, fitted, scale);
+        best = V::select(better, fitted * sum_lx, best);
+        inverse = V::select(better, candidate, inverse);
     }
-    let nothing = Lanes::splat(NOTHING).gt(magnitude);
-    Fit { scale: nothing.select(Lanes::ZERO, scale).0, inverse: nothing.select(Lanes::ZERO, inverse).0 }
+    let nothing = V::splat(NOTHING).gt(magnitude);
+    (V::select(nothing, zero, scale), V::select(nothing, zero, inverse))
 }
 
 /// sum(w x l) and sum(w l l) over the group. |inverse * x| stays below top + 2, so rounding never wraps.
 #[inline(always)]
-fn level_sums<const N: usize, const L: usize>(
+fn level_sums<V: Lanes, const N: usize>(
     top: i32,
-    inverse: Lanes<L>,
-    x: &[Lanes<L>; N],
-    weights: &[Lanes<L>; N],
-    products: &[Lanes<L>; N],
-) -> (Lanes<L>, Lanes<L>) {
-    let (lowest, highest) = (Lanes::splat(-top as f32), Lanes::splat((top - 1) as f32));
-    let (mut sum_lx, mut sum_ll) = (Lanes::ZERO, Lanes::ZERO);
+    inverse: V,
+    x: &[V; N],
+    weights: &[V; N],
+    products: &[V; N],
+) -> (V, V) {
+    let (lowest, highest) = (V::splat(-top as f32), V::splat((top - 1) as f32));
+    let (mut sum_lx, mut sum_ll) = (V::splat(0.0), V::splat(0.0));
     for i in 0..N {
         let level = (inverse * x[i]).nearest().max(lowest).min(highest);
         sum_lx = sum_lx + products[i] * level;

@@ -1,12 +1,12 @@
 //! What Q4_K and Q5_K share: a super-block of eight groups of 32, x = d * s * q - dmin * m, with 6-bit s and m.
 
-use super::SUPER;
 use super::f16::{f16_to_f32, f32_to_f16};
 use super::requantize::requantize;
 use super::six_bit_scales;
+use super::{PAIR, Pair, SUPER};
 use crate::fit::affine::{self, Search};
-use crate::fit::{positive, power, total, weigh};
-use crate::lanes::{Lanes, transpose};
+use crate::fit::{positive, power, powers, weigh};
+use crate::lanes::{GROUPS, Lanes, groups, groups_mut};
 use crate::round::nearest_int;
 
 /// Bytes of the head: scale (2), scale of minimums (2), 6-bit scales and minimums (12).
@@ -23,68 +23,80 @@ pub(crate) struct Quantized {
 /// Without importance: each group weighs its own weights by root mean square plus magnitude, and the largest group
 /// scale becomes 63.
 #[inline(always)]
-pub(crate) fn quantize(search: &Search, x: &[f32; SUPER]) -> Quantized {
-    let lanes = transpose::<32, 8, SUPER>(x);
-    let squares = lanes.iter().fold(Lanes::ZERO, |sum, &x| sum + x * x);
-    let spread = squares.map(|sum| (sum / 32.0).sqrt()).0;
-    let mut weights = [0.0; SUPER];
-    for (j, (weights, x)) in weights.as_chunks_mut::<32>().0.iter_mut().zip(x.as_chunks::<32>().0).enumerate() {
+pub(crate) fn quantize<V: Lanes>(search: &Search, x: &Pair) -> [Quantized; 2] {
+    let spread = powers::<V, 32>(groups(x)).map(|sum| (sum / 32.0).sqrt());
+    let mut weights = [0.0; PAIR];
+    for (j, (weights, x)) in groups_mut(&mut weights).iter_mut().zip(groups::<32, PAIR>(x)).enumerate() {
         *weights = x.map(|v| spread[j] + v.abs());
     }
-    let fit = affine::fit_groups::<32, 8, SUPER>(search, x, &weights);
-    let (d, scales) = against_largest(&fit.scale);
-    let (dmin, minimums) = against_largest(&fit.offset);
-    finish(search, x, &fit, [d, dmin], &scales, &minimums)
+    let fit = affine::fit_groups::<V, 32>(search, groups(x), groups(&weights));
+    let scales = [against_largest(half(&fit.scale, 0)), against_largest(half(&fit.scale, 1))];
+    let minimums = [against_largest(half(&fit.offset, 0)), against_largest(half(&fit.offset, 1))];
+    [finish(search, x, &fit, 0, &scales[0], &minimums[0]), finish(search, x, &fit, 1, &scales[1], &minimums[1])]
 }
 
 /// With importance: `clamp` says whether packed values are limited to 63 first (Q5_K does, Q4_K does not).
 #[inline(always)]
-pub(crate) fn quantize_weighted(
+pub(crate) fn quantize_weighted<V: Lanes>(
     search: &Search,
-    x: &[f32; SUPER],
-    importance: &[f32; SUPER],
+    x: &Pair,
+    importance: [&[f32; SUPER]; 2],
     clamp: bool,
-) -> Quantized {
-    let weights = weigh(x, importance, 2.0 * power(x) / SUPER as f32);
-    let sums = total(&transpose::<32, 8, SUPER>(&weights)).0;
-    let fit = affine::fit_groups::<32, 8, SUPER>(search, x, &weights);
-    let (d, mut scales) = positive::fit(63, &fit.scale, &sums);
-    let (dmin, mut minimums) = positive::fit(63, &fit.offset, &sums);
-    if clamp {
-        scales = scales.map(|s| s.min(63));
-        minimums = minimums.map(|m| m.min(63));
+) -> [Quantized; 2] {
+    let mut weights = [0.0; PAIR];
+    for (k, weights) in weights.as_chunks_mut::<SUPER>().0.iter_mut().enumerate() {
+        let x = &x.as_chunks::<SUPER>().0[k];
+        *weights = weigh(x, importance[k], 2.0 * power(x) / SUPER as f32);
     }
-    finish(search, x, &fit, [d, dmin], &scales, &minimums)
+    let fit = affine::fit_groups::<V, 32>(search, groups(x), groups(&weights));
+    let (mut values, mut counts) = ([[0.0; 8]; GROUPS], [[0.0; 8]; GROUPS]);
+    for k in 0..2 {
+        (values[k], values[2 + k]) = (*half(&fit.scale, k), *half(&fit.offset, k));
+        (counts[k], counts[2 + k]) = (*half(&fit.weight, k), *half(&fit.weight, k));
+    }
+    let outer = positive::fit_groups::<V, 8>(63, &values, &counts);
+    let limit = if clamp { 63 } else { u8::MAX };
+    let codes = |k: usize| (outer.scale[k], outer.levels[k].map(|code| code.min(limit)));
+    let (scales, minimums) = ([codes(0), codes(1)], [codes(2), codes(3)]);
+    [finish(search, x, &fit, 0, &scales[0], &minimums[0]), finish(search, x, &fit, 1, &scales[1], &minimums[1])]
+}
+
+/// The values of one super-block of a pair.
+#[inline(always)]
+fn half(values: &[f32; GROUPS], k: usize) -> &[f32; 8] {
+    &values.as_chunks::<8>().0[k]
 }
 
 /// The scale that makes the largest value 63, and all values in its units.
+#[inline(always)]
 fn against_largest(values: &[f32; 8]) -> (f32, [u8; 8]) {
     let largest = values.iter().fold(0.0, |max, &v| if v > max { v } else { max });
     let inverse = if largest > 0.0 { 63.0 / largest } else { 0.0 };
     (largest / 63.0, values.map(|v| (nearest_int(inverse * v) as u8).min(63)))
 }
 
+/// Levels of super-block `k` of a pair, for the scales as they are stored.
 #[inline(always)]
 fn finish(
     search: &Search,
-    x: &[f32; SUPER],
-    fit: &affine::Fit<8>,
-    scales_of_scales: [f32; 2],
-    scales: &[u8; 8],
-    minimums: &[u8; 8],
+    x: &Pair,
+    fit: &affine::Fit,
+    k: usize,
+    (d, scales): &(f32, [u8; 8]),
+    (dmin, minimums): &(f32, [u8; 8]),
 ) -> Quantized {
     let packed = six_bit_scales::pack(scales, minimums);
-    let halves = scales_of_scales.map(f32_to_f16);
+    let halves = [f32_to_f16(*d), f32_to_f16(*dmin)];
     let [d, dmin] = halves.map(f16_to_f32);
     let (scales, minimums) = six_bit_scales::unpack(&packed);
 
     let mut levels = [0; SUPER];
-    let groups = x.as_chunks::<32>().0.iter().zip(levels.as_chunks_mut::<32>().0);
-    for (j, (x, levels)) in groups.enumerate() {
+    let of_this = &groups::<32, PAIR>(x)[8 * k..][..8];
+    for (j, (x, levels)) in of_this.iter().zip(levels.as_chunks_mut::<32>().0).enumerate() {
         let scale = d * f32::from(scales[j]);
         // A scale that vanished keeps the levels of the search.
         *levels = if scale == 0.0 {
-            fit.levels(search, j, x)
+            fit.levels(search, 8 * k + j, x)
         } else {
             requantize(x, dmin * f32::from(minimums[j]), scale, 0, search.top)
         };

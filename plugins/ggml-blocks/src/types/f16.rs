@@ -33,13 +33,15 @@ pub fn f16_to_f32(half: u16) -> f32 {
 }
 
 /// Stores one weight.
-pub(crate) fn encode(x: f32) -> [u8; 2] {
-    f32_to_f16(x).to_le_bytes()
+#[inline(always)]
+pub(crate) fn encode([x]: &[f32; 1], out: &mut [u8; 2]) {
+    *out = f32_to_f16(*x).to_le_bytes();
 }
 
 /// Loads one weight.
-pub(crate) fn decode(bytes: [u8; 2]) -> f32 {
-    f16_to_f32(u16::from_le_bytes(bytes))
+#[inline(always)]
+pub(crate) fn decode(bytes: &[u8; 2], [out]: &mut [f32; 1]) {
+    *out = f16_to_f32(u16::from_le_bytes(*bytes));
 }
 
 #[cfg(test)]

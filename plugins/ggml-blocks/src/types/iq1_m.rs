@@ -8,6 +8,7 @@ use super::lattice_super::{odd_codes, weights};
 use crate::BlockType;
 use crate::codebook::{Codebook, iq1_book, points};
 use crate::fit::ternary::{self, DOWN, SHIFT, UP};
+use crate::lanes::Lanes;
 
 /// Where the parts of a block start: low index bytes (32); per two eights three index bits and a shift each (16); 3-bit
 /// scales and the block's scale (8).
@@ -27,7 +28,8 @@ const VALUES: [[[f32; 3]; 2]; 4] = [[UP, UP], [UP, DOWN], [DOWN, UP], [DOWN, DOW
 /// The bits that stand for them.
 const SHIFT_BITS: [u8; 4] = [0x00, 0x80, 0x08, 0x88];
 
-pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
     let book = iq1_book();
     let weights = match importance {
         Some(importance) => weights(x, importance, 2.0),
@@ -40,13 +42,13 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &
         if x.iter().fold(0.0f32, |max, v| if max > v.abs() { max } else { v.abs() }) < NOTHING {
             continue;
         }
-        let Some(mut fit) = ternary::fit_halves(x, weights) else { continue };
+        let Some(mut fit) = ternary::fit_halves::<V>(x, weights) else { continue };
         if fit.scale < 0.0 {
             fit.coordinates = fit.coordinates.map(|c| 2 - c);
             fit.scale = -fit.scale;
             fit.shift = 3 - fit.shift;
         }
-        let indices = ternary::settle(book, x, weights, &VALUES[fit.shift], &mut fit);
+        let indices = ternary::settle::<V, _, _>(book, x, weights, &VALUES[fit.shift], &mut fit);
         out[2 * group] = indices[0] as u8;
         out[2 * group + 1] = indices[1] as u8;
         out[HIGH + group] = ((indices[0] >> 8) | (indices[1] >> 8) << 4) as u8;
@@ -89,6 +91,7 @@ pub(crate) fn scale(block: &[u8; BYTES]) -> u16 {
     words.fold(0, |half, (i, &word)| half | (u16::from_le_bytes(word) >> 12) << (4 * i))
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let d = f16_to_f32(scale(block));
     let words = block[SCALES..].as_chunks::<2>().0;

@@ -6,6 +6,7 @@ use super::lattice_super::{odd_codes, weights};
 use crate::BlockType;
 use crate::codebook::{Codebook, iq1_book, points};
 use crate::fit::ternary::{self, DOWN, SHIFT, UP};
+use crate::lanes::Lanes;
 
 /// Bytes of low index bytes.
 const LOW: usize = SUPER / 8;
@@ -18,7 +19,8 @@ const NOTHING: f32 = 1e-12;
 /// The reference stores this much more than the scale that it found.
 const FUDGE: f32 = 1.125;
 
-pub(crate) fn encode(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
     let book = iq1_book();
     let weights = weights(x, importance, 2.0);
     out.fill(0);
@@ -28,14 +30,14 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8;
         if x.iter().fold(0.0f32, |max, v| if max > v.abs() { max } else { v.abs() }) < NOTHING {
             continue;
         }
-        let Some(mut fit) = ternary::fit_whole(x, weights) else { continue };
+        let Some(mut fit) = ternary::fit_whole::<V>(x, weights) else { continue };
         if fit.scale < 0.0 {
             fit.coordinates = fit.coordinates.map(|c| 2 - c);
             fit.scale = -fit.scale;
             fit.shift = 1 - fit.shift;
         }
         let values = [UP, DOWN][fit.shift];
-        let indices = ternary::settle(book, x, weights, &[values; 4], &mut fit);
+        let indices = ternary::settle::<V, _, _>(book, x, weights, &[values; 4], &mut fit);
         for (k, index) in indices.into_iter().enumerate() {
             out[2 + 4 * group + k] = index as u8;
             high[group] |= (index >> 8) << (3 * k);
@@ -53,6 +55,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8;
     }
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[d0, d1, ref rest @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

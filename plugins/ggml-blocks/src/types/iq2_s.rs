@@ -9,6 +9,7 @@ use crate::BlockType;
 use crate::codebook::{Codebook, iq2_s_book, points};
 use crate::fit::lattice::{self, Again, Fit, Group};
 use crate::fit::power;
+use crate::lanes::Lanes;
 
 /// Eights of a block.
 const EIGHTS: usize = SUPER / 8;
@@ -21,7 +22,8 @@ const NOTHING: f32 = 1e-8;
 /// The reference stores this much less than the scale that it found.
 const FUDGE: f32 = 0.9875;
 
-pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
     let book = iq2_s_book();
     let weights = match importance {
         Some(importance) => weights(x, importance, 2.0),
@@ -46,7 +48,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &
             continue;
         }
         let start = Fit { scale: max / 5.0, coordinates: [0; 16] };
-        let fit = lattice::fit(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
+        let fit = lattice::fit::<V, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
@@ -65,6 +67,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &
     pack_codes(&codes, &mut out[2 + 2 * EIGHTS + 8..]);
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[d0, d1, ref rest @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

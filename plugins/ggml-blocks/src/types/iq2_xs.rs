@@ -8,6 +8,7 @@ use crate::BlockType;
 use crate::codebook::{Codebook, iq2_xs_book, points};
 use crate::fit::lattice::{self, Again, Fit, Group, Tries};
 use crate::fit::symmetric::NOTHING;
+use crate::lanes::Lanes;
 
 /// Bytes of eights: nine bits of index, seven of signs each.
 const EIGHTS: usize = SUPER / 4;
@@ -17,7 +18,8 @@ const _: () = assert!(BYTES == BlockType::IQ2_XS.block_bytes());
 
 pub(crate) const TRIES: Tries = Tries { reach: 9, step: 0.1 };
 
-pub(crate) fn encode(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
     let book = iq2_xs_book();
     let weights = weights(x, importance, 1.0);
     let (mut scales, mut eights) = ([0.0; 16], [[0u16; 2]; 16]);
@@ -35,7 +37,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8;
             continue;
         }
         let start = Fit { scale: max / 5.0, coordinates: [0; 16] };
-        let fit = lattice::fit(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
+        let fit = lattice::fit::<V, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
@@ -55,6 +57,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8;
     pack_codes(&codes, &mut out[2 + EIGHTS..]);
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[d0, d1, ref rest @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

@@ -9,6 +9,7 @@ use crate::codebook::{Codebook, iq2_xxs_book, points};
 use crate::fit::lattice::{self, Again, Fit, Group, Tries};
 use crate::fit::positive;
 use crate::fit::symmetric::NOTHING;
+use crate::lanes::{GROUPS, Lanes};
 
 /// Bytes of a block: scale (2); per 32 weights four point indices (4), four times seven signs and the scale (4).
 pub(crate) const BYTES: usize = 2 + SUPER / 4;
@@ -16,35 +17,35 @@ const _: () = assert!(BYTES == BlockType::IQ2_XXS.block_bytes());
 
 const TRIES: Tries = Tries { reach: 6, step: 0.1 };
 
-pub(crate) fn encode(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
     let book = iq2_xxs_book();
     let weights = weights(x, importance, 1.0);
     let (mut scales, mut indices, mut signs) = ([0.0; 8], [[0u8; 4]; 8], [0u32; 8]);
+    let (mut magnitudes, mut group_signs) = ([[0.0; 32]; GROUPS], [[0u8; 4]; 8]);
+    let mut counts = [[0.0; 32]; GROUPS];
     for group in 0..8 {
-        let (x, weights) = (&x.as_chunks::<32>().0[group], &weights.as_chunks::<32>().0[group]);
-        let mut magnitudes = [0.0; 32];
-        let mut group_signs = [0u8; 4];
+        counts[group] = weights.as_chunks::<32>().0[group];
+        let (x, weights) = (&x.as_chunks::<32>().0[group], &counts[group]);
         for k in 0..4 {
             let (m, s) = split_even(&x.as_chunks::<8>().0[k], &weights.as_chunks::<8>().0[k]);
-            magnitudes.as_chunks_mut::<8>().0[k] = m;
-            group_signs[k] = s;
+            magnitudes[group].as_chunks_mut::<8>().0[k] = m;
+            group_signs[group][k] = s;
         }
-        if largest(&magnitudes) < NOTHING {
+    }
+    let starts = positive::fit_groups::<V, 32>(4, &magnitudes, &counts);
+    for group in 0..8 {
+        let (magnitudes, weights, mut group_signs) = (&magnitudes[group], &counts[group], group_signs[group]);
+        if largest(magnitudes) < NOTHING {
             continue;
         }
-        let (scale, coordinates) = positive::fit(4, &magnitudes, weights);
-        let effective = scale * 3.0;
+        let start = Fit { scale: starts.scale[group], coordinates: starts.levels[group] };
+        let effective = start.scale * 3.0;
         if effective <= 0.0 {
             continue;
         }
-        let fit = lattice::fit(
-            book,
-            &Group { x: &magnitudes, weights },
-            effective,
-            &TRIES,
-            Again::All,
-            Fit { scale, coordinates },
-        );
+        let group_of = Group { x: magnitudes, weights };
+        let fit = lattice::fit::<V, _, _>(book, &group_of, effective, &TRIES, Again::All, start);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
@@ -66,6 +67,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8;
     }
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[d0, d1, ref groups @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

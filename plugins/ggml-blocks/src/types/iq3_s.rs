@@ -7,6 +7,7 @@ use super::sign_bits::{factor, split};
 use crate::BlockType;
 use crate::codebook::{Codebook, iq3_s_book, points};
 use crate::fit::lattice::{self, Again, Fit, Group, Tries};
+use crate::lanes::Lanes;
 
 /// Where the parts of a block start: scale (2), low index bytes (64), ninth bits (8), signs (32), 4-bit scales (4).
 const LOW: usize = 2;
@@ -21,7 +22,8 @@ const TRIES: Tries = Tries { reach: 9, step: 0.2 };
 /// The reference stores this much more than the scale that it found.
 const FUDGE: f32 = 1.033;
 
-pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
     let book = iq3_s_book();
     let weights = match importance {
         Some(importance) => weights(x, importance, 2.0),
@@ -45,7 +47,8 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &
             continue;
         }
         let start = Fit { scale: max / 15.0, coordinates: [0; 32] };
-        let fit = lattice::fit(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::AllIfAnyMoved, start);
+        let fit =
+            lattice::fit::<V, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::AllIfAnyMoved, start);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
@@ -64,6 +67,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &
     pack_codes(&codes, &mut out[SCALES..]);
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let d = f16_to_f32(u16::from_le_bytes([block[0], block[1]]));
     for (i, out) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {

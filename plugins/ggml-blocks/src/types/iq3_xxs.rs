@@ -7,6 +7,7 @@ use super::sign_bits::{complete, factor, split_even};
 use crate::BlockType;
 use crate::codebook::{Codebook, iq3_xxs_book, points};
 use crate::fit::lattice::{self, Again, Fit, Group, Tries};
+use crate::lanes::Lanes;
 
 /// Bytes of indices.
 const INDICES: usize = SUPER / 4;
@@ -22,7 +23,8 @@ const FUDGE: f32 = 1.0125;
 /// Magnitudes of the coordinates.
 const VALUES: [f32; 8] = [4.0, 12.0, 20.0, 28.0, 36.0, 44.0, 52.0, 62.0];
 
-pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
     let book = iq3_xxs_book();
     let weights = match importance {
         Some(importance) => weights(x, importance, 2.0),
@@ -43,7 +45,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &
             continue;
         }
         let start = Fit { scale: max / 15.0, coordinates: [0; 32] };
-        let fit = lattice::fit(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
+        let fit = lattice::fit::<V, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
@@ -65,6 +67,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &
     }
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[d0, d1, ref rest @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

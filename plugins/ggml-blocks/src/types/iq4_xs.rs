@@ -1,23 +1,36 @@
 //! IQ4_XS: eight groups of 32, x = d * (s - 32) * v, with 6-bit s and codes of sixteen unevenly spaced values.
 
-use super::SUPER;
 use super::f16::{f16_to_f32, f32_to_f16};
 use super::fifth_bits::{pack_nibbles, unpack_nibbles};
 use super::range::inverse;
+use super::{Pair, SUPER};
 use crate::BlockType;
 use crate::fit::{nonlinear, power, weigh};
+use crate::lanes::{Lanes, groups};
 use crate::round::nearest_int;
 
 /// Bytes of a block: scale (2), upper two bits of the group scales (2), lower four (4), codes (128).
 pub(crate) const BYTES: usize = 2 + 2 + 4 + 128;
 const _: () = assert!(BYTES == BlockType::IQ4_XS.block_bytes());
 
-pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
-    let weights = match importance {
-        Some(importance) => weigh(x, importance, power(x) * (2.0 / SUPER as f32)),
-        None => x.map(|v| v * v),
-    };
-    let scales = nonlinear::fit_groups(x, &weights);
+/// One or two super-blocks.
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &Pair, importance: Option<[&[f32; SUPER]; 2]>, out: &mut [[u8; BYTES]]) {
+    let mut weights = x.map(|v| v * v);
+    if let Some(importance) = importance {
+        for (k, weights) in weights.as_chunks_mut::<SUPER>().0.iter_mut().enumerate() {
+            let x = &x.as_chunks::<SUPER>().0[k];
+            *weights = weigh(x, importance[k], power(x) * (2.0 / SUPER as f32));
+        }
+    }
+    let scales = nonlinear::fit_groups::<V>(groups(x), groups(&weights));
+    for ((x, scales), out) in x.as_chunks().0.iter().zip(scales.as_chunks().0).zip(out) {
+        store(x, scales, out);
+    }
+}
+
+#[inline(always)]
+fn store(x: &[f32; SUPER], scales: &[f32; 8], out: &mut [u8; BYTES]) {
     let extreme = scales.iter().fold(0.0f32, |kept, &v| if v.abs() > kept.abs() { v } else { kept });
     let d = -extreme / 32.0;
     let (head, packed) = out.split_at_mut(8);
@@ -34,6 +47,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &
     head[4..].copy_from_slice(&low);
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[d0, d1, h0, h1, l0, l1, l2, l3, ref packed @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

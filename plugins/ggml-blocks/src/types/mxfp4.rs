@@ -9,6 +9,7 @@ use crate::BlockType;
 pub(crate) const BYTES: usize = 1 + 16;
 const _: () = assert!(BYTES == BlockType::MXFP4.block_bytes());
 
+#[inline(always)]
 pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
     let largest = x.iter().fold(0.0f32, |largest, v| if v.abs() > largest { v.abs() } else { largest });
     // The largest 4-bit float is 6 = 1.5 * 2^2.
@@ -17,6 +18,7 @@ pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
     pack(x, half_scale(exponent), &mut out[1..]);
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
     unpack(&block[1..], half_scale(block[0]), out);
 }

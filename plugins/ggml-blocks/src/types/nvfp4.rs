@@ -17,6 +17,7 @@ const _: () = assert!(BYTES == BlockType::NVFP4.block_bytes() && LEN == BlockTyp
 /// Largest scale: 1.75 * 2^8.
 const LARGEST: u8 = 0x7e;
 
+#[inline(always)]
 pub(crate) fn encode(x: &[f32; LEN], out: &mut [u8; BYTES]) {
     let (scales, codes) = out.split_at_mut(GROUPS);
     for ((x, scale), codes) in x.as_chunks::<16>().0.iter().zip(scales).zip(codes.as_chunks_mut::<8>().0) {
@@ -26,6 +27,7 @@ pub(crate) fn encode(x: &[f32; LEN], out: &mut [u8; BYTES]) {
     }
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; LEN]) {
     let (scales, codes) = block.split_at(GROUPS);
     for ((&scale, codes), out) in scales.iter().zip(codes.as_chunks::<8>().0).zip(out.as_chunks_mut::<16>().0) {

@@ -10,6 +10,7 @@ pub(crate) const BYTES: usize = 2 + LEN / 8;
 const _: () = assert!(BYTES == BlockType::Q1_0.block_bytes() && LEN == BlockType::Q1_0.block_len());
 
 /// The scale is the mean magnitude; the bit is set for weights that are not negative.
+#[inline(always)]
 pub(crate) fn encode(x: &[f32; LEN], out: &mut [u8; BYTES]) {
     let d = x.iter().fold(0.0, |sum, v| sum + v.abs()) / LEN as f32;
     out[..2].copy_from_slice(&f32_to_f16(d).to_le_bytes());
@@ -18,6 +19,7 @@ pub(crate) fn encode(x: &[f32; LEN], out: &mut [u8; BYTES]) {
     }
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; LEN]) {
     let &[d0, d1, ref packed @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

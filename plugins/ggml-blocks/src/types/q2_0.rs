@@ -12,6 +12,7 @@ pub(crate) const BYTES: usize = 2 + LEN / 4;
 const _: () = assert!(BYTES == BlockType::Q2_0.block_bytes() && LEN == BlockType::Q2_0.block_len());
 
 /// The largest magnitude becomes level 0 or 2; halves round away from zero, and level 3 is never written.
+#[inline(always)]
 pub(crate) fn encode(x: &[f32; LEN], out: &mut [u8; BYTES]) {
     let d = x.iter().fold(0.0f32, |largest, v| if v.abs() > largest { v.abs() } else { largest });
     let id = inverse(d);
@@ -24,6 +25,7 @@ pub(crate) fn encode(x: &[f32; LEN], out: &mut [u8; BYTES]) {
     }
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; LEN]) {
     let &[d0, d1, ref packed @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

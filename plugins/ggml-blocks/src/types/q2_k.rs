@@ -6,14 +6,12 @@ use super::requantize::requantize;
 use super::two_bit_planes;
 use crate::BlockType;
 use crate::fit::affine::{self, Fit, Search};
-use crate::fit::{positive, power, total, weigh};
-use crate::lanes::transpose;
+use crate::fit::{positive, power, weigh};
+use crate::lanes::{self, Lanes, groups};
 use crate::round::nearest_int;
 
 /// Groups of 16 weights.
 const GROUPS: usize = SUPER / 16;
-/// Weights fitted side by side: eight groups.
-const HALF: usize = SUPER / 2;
 /// Bytes of 2-bit levels.
 const LEVELS: usize = SUPER / 4;
 /// Bytes of a block: scales and minimums (16), levels (64), scale (2), scale of minimums (2).
@@ -24,33 +22,29 @@ const PLAIN: Search = Search { top: 3, first: -0.5, step: 0.1, steps: 15, absolu
 const WEIGHTED: Search = Search { top: 3, first: -0.9, step: 0.05, steps: 36, absolute: false };
 
 /// Without importance: absolute errors weighed by magnitude; the largest group scale becomes 15.
-pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    let fits = fit_halves(&PLAIN, x, &x.map(f32::abs));
-    let (d, scales) = against_largest(&join(&fits, |fit| &fit.scale));
-    let (dmin, minimums) = against_largest(&join(&fits, |fit| &fit.offset));
-    store(&PLAIN, x, &fits, [d, dmin], core::array::from_fn(|j| scales[j] as u8 | (minimums[j] << 4) as u8), out);
-}
-
-pub(crate) fn encode_weighted(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    let weights = weigh(x, importance, power(x) / SUPER as f32);
-    let sums = total(&transpose::<16, GROUPS, SUPER>(&weights)).0;
-    let fits = fit_halves(&WEIGHTED, x, &weights);
-    let (d, scales) = positive::fit(15, &join(&fits, |fit| &fit.scale), &sums);
-    let (dmin, minimums) = positive::fit(15, &join(&fits, |fit| &fit.offset), &sums);
-    store(&WEIGHTED, x, &fits, [d, dmin], core::array::from_fn(|j| scales[j] | minimums[j] << 4), out);
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
+    let fit = affine::fit_groups::<V, 16>(&PLAIN, groups(x), groups(&x.map(f32::abs)));
+    let (d, scales) = against_largest(&fit.scale);
+    let (dmin, minimums) = against_largest(&fit.offset);
+    store(&PLAIN, x, &fit, [d, dmin], core::array::from_fn(|j| scales[j] as u8 | (minimums[j] << 4) as u8), out);
 }
 
 #[inline(always)]
-fn fit_halves(search: &Search, x: &[f32; SUPER], weights: &[f32; SUPER]) -> [Fit<8>; 2] {
-    let (x, weights) = (x.as_chunks::<HALF>().0, weights.as_chunks::<HALF>().0);
-    core::array::from_fn(|half| affine::fit_groups::<16, 8, HALF>(search, &x[half], &weights[half]))
-}
-
-fn join(fits: &[Fit<8>; 2], field: impl Fn(&Fit<8>) -> &[f32; 8]) -> [f32; GROUPS] {
-    core::array::from_fn(|j| field(&fits[j / 8])[j % 8])
+pub(crate) fn encode_weighted<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
+    let weights = weigh(x, importance, power(x) / SUPER as f32);
+    let fit = affine::fit_groups::<V, 16>(&WEIGHTED, groups(x), groups(&weights));
+    let (mut values, mut counts) = ([[0.0; GROUPS]; lanes::GROUPS], [[0.0; GROUPS]; lanes::GROUPS]);
+    (values[0], values[1]) = (fit.scale, fit.offset);
+    (counts[0], counts[1]) = (fit.weight, fit.weight);
+    let outer = positive::fit_groups::<V, GROUPS>(15, &values, &counts);
+    let (scales, minimums) = (outer.levels[0], outer.levels[1]);
+    let [d, dmin, ..] = outer.scale;
+    store(&WEIGHTED, x, &fit, [d, dmin], core::array::from_fn(|j| scales[j] | minimums[j] << 4), out);
 }
 
 /// The scale that makes the largest value 15, and all values in its units, unclamped.
+#[inline(always)]
 fn against_largest(values: &[f32; GROUPS]) -> (f32, [i32; GROUPS]) {
     let largest = values.iter().fold(0.0, |max, &v| if v > max { v } else { max });
     if largest > 0.0 {
@@ -65,7 +59,7 @@ fn against_largest(values: &[f32; GROUPS]) -> (f32, [i32; GROUPS]) {
 fn store(
     search: &Search,
     x: &[f32; SUPER],
-    fits: &[Fit<8>; 2],
+    fit: &Fit,
     scales_of_scales: [f32; 2],
     scales: [u8; GROUPS],
     out: &mut [u8; BYTES],
@@ -76,7 +70,7 @@ fn store(
     for (j, (x, levels)) in x.as_chunks::<16>().0.iter().zip(levels.as_chunks_mut::<16>().0).enumerate() {
         let scale = d * f32::from(scales[j] & 15);
         *levels = if scale == 0.0 {
-            fits[j / 8].levels(search, j % 8, x)
+            fit.levels(search, j, x)
         } else {
             requantize(x, dmin * f32::from(scales[j] >> 4), scale, 0, search.top)
         };
@@ -87,6 +81,7 @@ fn store(
     out[BYTES - 2..].copy_from_slice(&halves[1].to_le_bytes());
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[ref head @ .., d0, d1, m0, m1] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

@@ -5,14 +5,12 @@ use super::f16::{f16_to_f32, f32_to_f16};
 use super::requantize::requantize;
 use super::two_bit_planes;
 use crate::BlockType;
-use crate::fit::{descent, power, symmetric, total, weigh};
-use crate::lanes::transpose;
+use crate::fit::{descent, power, symmetric, totals, weigh};
+use crate::lanes::{Lanes, groups};
 use crate::round::nearest_int;
 
 /// Groups of 16 weights.
 const GROUPS: usize = SUPER / 16;
-/// Weights fitted side by side: eight groups.
-const HALF: usize = SUPER / 2;
 /// Bytes of third bits.
 const HIGH: usize = SUPER / 8;
 /// Bytes of low bits.
@@ -22,30 +20,27 @@ pub(crate) const BYTES: usize = HIGH + LOW + 12 + 2;
 const _: () = assert!(BYTES == BlockType::Q3_K.block_bytes());
 
 /// Without importance: coordinate descent per group; the group scale of largest magnitude becomes -32.
-pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    let halves = x.as_chunks::<HALF>().0;
-    let fits: [_; 2] = core::array::from_fn(|half| descent::fit_groups::<16, 8, HALF>(4, &halves[half]));
-    let scales: [f32; GROUPS] = core::array::from_fn(|j| fits[j / 8].scale[j % 8]);
-    let extreme = scales.iter().fold(0.0f32, |kept, &v| if v.abs() > kept.abs() { v } else { kept });
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
+    let fit = descent::fit_groups::<V, 16>(4, groups(x));
+    let extreme = fit.scale.iter().fold(0.0f32, |kept, &v| if v.abs() > kept.abs() { v } else { kept });
     let (d, codes) = if extreme != 0.0 {
         let inverse = -32.0 / extreme;
-        (1.0 / inverse, scales.map(|v| ((nearest_int(inverse * v) as i8).clamp(-32, 31) + 32) as u8))
+        (1.0 / inverse, fit.scale.map(|v| ((nearest_int(inverse * v) as i8).clamp(-32, 31) + 32) as u8))
     } else {
         (0.0, [0; GROUPS])
     };
     // A block without scale stores zero bytes, which read back as scale -32 times d = 0.
-    store(x, d, &codes, |j, _| fits[j / 8].levels(j % 8, 4), out);
+    store(x, d, &codes, |j, _| fit.levels(j, 4), out);
 }
 
-pub(crate) fn encode_weighted(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
+#[inline(always)]
+pub(crate) fn encode_weighted<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
     let weights = weigh(x, importance, 2.0 * power(x) / SUPER as f32);
-    let sums = total(&transpose::<16, GROUPS, SUPER>(&weights)).0;
-    let (halves, weights) = (x.as_chunks::<HALF>().0, weights.as_chunks::<HALF>().0);
-    let fits: [_; 2] =
-        core::array::from_fn(|half| symmetric::fit_groups::<16, 8, HALF>(4, &halves[half], Some(&weights[half])));
-    let scales: [f32; GROUPS] = core::array::from_fn(|j| fits[j / 8].scale[j % 8]);
-    let outer = symmetric::fit_groups::<GROUPS, 1, GROUPS>(32, &scales, Some(&sums));
-    store(x, outer.scale[0], &outer.levels(0, &scales, 32), |j, x| fits[j / 8].levels(j % 8, x, 4), out);
+    let sums = totals::<V, 16>(groups(&weights));
+    let fit = symmetric::fit_groups::<V, 16>(4, groups(x), Some(groups(&weights)));
+    let (d, codes) = symmetric::fit_one(32, &fit.scale, &sums);
+    store(x, d, &codes, |j, x| fit.levels(j, x, 4), out);
 }
 
 #[inline(always)]
@@ -94,6 +89,7 @@ fn unpack_codes(packed: &[u8]) -> [u8; GROUPS] {
     })
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[ref head @ .., d0, d1] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

@@ -1,9 +1,10 @@
 //! Q4_K: eight groups of 32 with 6-bit scales and minimums; nibbles, groups 2i and 2i + 1 sharing 32 bytes.
 
-use super::SUPER;
 use super::affine_super::{self, HEAD, Quantized, read_head};
+use super::{Pair, SUPER};
 use crate::BlockType;
 use crate::fit::affine::Search;
+use crate::lanes::Lanes;
 
 /// Bytes of a block: head (16), nibbles (128).
 pub(crate) const BYTES: usize = HEAD + SUPER / 2;
@@ -12,12 +13,16 @@ const _: () = assert!(BYTES == BlockType::Q4_K.block_bytes());
 const PLAIN: Search = Search { top: 15, first: -1.0, step: 0.1, steps: 20, absolute: false };
 const WEIGHTED: Search = Search { top: 15, first: -0.9, step: 0.05, steps: 36, absolute: false };
 
-pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    store(&affine_super::quantize(&PLAIN, x), out);
-}
-
-pub(crate) fn encode_weighted(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    store(&affine_super::quantize_weighted(&WEIGHTED, x, importance, false), out);
+/// One or two super-blocks.
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &Pair, importance: Option<[&[f32; SUPER]; 2]>, out: &mut [[u8; BYTES]]) {
+    let blocks = match importance {
+        None => affine_super::quantize::<V>(&PLAIN, x),
+        Some(importance) => affine_super::quantize_weighted::<V>(&WEIGHTED, x, importance, false),
+    };
+    for (block, out) in blocks.iter().zip(out) {
+        store(block, out);
+    }
 }
 
 #[inline(always)]
@@ -31,6 +36,7 @@ fn store(block: &Quantized, out: &mut [u8; BYTES]) {
     }
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let Some((head, nibbles)) = block.split_first_chunk::<HEAD>() else { return };
     let groups = read_head(head);

@@ -3,9 +3,10 @@
 use super::f16::{f16_to_f32, f32_to_f16};
 use super::fifth_bits::{add_fifth, pack_fifth, pack_nibbles, unpack_nibbles};
 use super::range::{ends, inverse};
-use super::weighted_row::{self, BATCH};
+use super::weighted_row::{batch, block, mean_square};
 use crate::BlockType;
 use crate::fit::affine::{self, Search};
+use crate::lanes::{GROUPS, Lanes, groups};
 use crate::round::floor_to_byte;
 
 /// Bytes of a block: scale (2), minimum (2), fifth bits (4), low nibbles (16).
@@ -25,14 +26,17 @@ pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
 }
 
 /// One row under importance weights.
-pub(crate) fn encode_row_weighted(row: &[f32], importance: &[f32], out: &mut [[u8; BYTES]]) {
-    weighted_row::encode_row(row, importance, out, |x, weights, blocks| {
-        let fit = affine::fit_groups::<32, 8, BATCH>(&WEIGHTED, x, weights);
+#[inline(always)]
+pub(crate) fn encode_row_weighted<V: Lanes>(row: &[f32], importance: &[f32], out: &mut [[u8; BYTES]]) {
+    let sigma2 = mean_square(row);
+    for (k, blocks) in out.chunks_mut(GROUPS).enumerate() {
+        let (x, weights) = batch(row, importance, sigma2, k);
+        let fit = affine::fit_groups::<V, 32>(&WEIGHTED, groups(&x), groups(&weights));
         for (i, out) in blocks.iter_mut().enumerate() {
-            let levels = fit.levels(&WEIGHTED, i, weighted_row::block(x, i));
+            let levels = fit.levels(&WEIGHTED, i, block(&x, i));
             store(fit.scale[i], -fit.offset[i], &levels, out);
         }
-    });
+    }
 }
 
 #[inline(always)]

@@ -1,9 +1,10 @@
 //! Q5_K: Q4_K with a fifth bit per weight: bit g of byte i of the 32 high bytes belongs to weight i of group g.
 
-use super::SUPER;
 use super::affine_super::{self, HEAD, Quantized, read_head};
+use super::{Pair, SUPER};
 use crate::BlockType;
 use crate::fit::affine::Search;
+use crate::lanes::Lanes;
 
 /// Bytes of fifth bits.
 const HIGH: usize = SUPER / 8;
@@ -14,12 +15,16 @@ const _: () = assert!(BYTES == BlockType::Q5_K.block_bytes());
 const PLAIN: Search = Search { top: 31, first: -0.5, step: 0.1, steps: 15, absolute: false };
 const WEIGHTED: Search = Search { top: 31, first: -0.9, step: 0.05, steps: 36, absolute: false };
 
-pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    store(&affine_super::quantize(&PLAIN, x), out);
-}
-
-pub(crate) fn encode_weighted(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    store(&affine_super::quantize_weighted(&WEIGHTED, x, importance, true), out);
+/// One or two super-blocks.
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &Pair, importance: Option<[&[f32; SUPER]; 2]>, out: &mut [[u8; BYTES]]) {
+    let blocks = match importance {
+        None => affine_super::quantize::<V>(&PLAIN, x),
+        Some(importance) => affine_super::quantize_weighted::<V>(&WEIGHTED, x, importance, true),
+    };
+    for (block, out) in blocks.iter().zip(out) {
+        store(block, out);
+    }
 }
 
 #[inline(always)]
@@ -36,6 +41,7 @@ fn store(block: &Quantized, out: &mut [u8; BYTES]) {
     out[HEAD..HEAD + HIGH].copy_from_slice(&high);
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let Some((head, rest)) = block.split_first_chunk::<HEAD>() else { return };
     let Some((high, nibbles)) = rest.split_first_chunk::<HIGH>() else { return };

@@ -5,11 +5,12 @@ use super::f16::{f16_to_f32, f32_to_f16};
 use super::requantize::requantize;
 use crate::BlockType;
 use crate::fit::symmetric::{self, NOTHING};
+use crate::lanes::{Lanes, groups};
 use crate::round::nearest_int;
 
 /// Groups of 16 weights.
 const GROUPS: usize = SUPER / 16;
-/// Weights fitted side by side: eight groups.
+/// Weights whose bits are packed together.
 const HALF: usize = SUPER / 2;
 /// Bytes of low nibbles.
 const LOW: usize = SUPER / 2;
@@ -20,13 +21,10 @@ pub(crate) const BYTES: usize = LOW + HIGH + GROUPS + 2;
 const _: () = assert!(BYTES == BlockType::Q6_K.block_bytes());
 
 /// With importance the given weights enter as they are, without the power of the weights around.
-pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
-    let halves = x.as_chunks::<HALF>().0;
-    let fits: [_; 2] = core::array::from_fn(|half| {
-        let weights = importance.map(|weights| &weights.as_chunks::<HALF>().0[half]);
-        symmetric::fit_groups::<16, 8, HALF>(32, &halves[half], weights)
-    });
-    let scales: [f32; GROUPS] = core::array::from_fn(|j| fits[j / 8].scale[j % 8]);
+#[inline(always)]
+pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &mut [u8; BYTES]) {
+    let fit = symmetric::fit_groups::<V, 16>(32, groups(x), importance.map(groups));
+    let scales = fit.scale;
     let extreme = scales.iter().fold(0.0f32, |kept, &v| if v.abs() > kept.abs() { v } else { kept });
     if extreme.abs() < NOTHING {
         *out = [0; BYTES];
@@ -40,7 +38,7 @@ pub(crate) fn encode(x: &[f32; SUPER], importance: Option<&[f32; SUPER]>, out: &
     let mut levels = [0; SUPER];
     for (j, (x, levels)) in x.as_chunks::<16>().0.iter().zip(levels.as_chunks_mut::<16>().0).enumerate() {
         let scale = d * f32::from(codes[j]);
-        *levels = if scale == 0.0 { fits[j / 8].levels(j % 8, x, 32) } else { requantize(x, 0.0, scale, -32, 31) };
+        *levels = if scale == 0.0 { fit.levels(j, x, 32) } else { requantize(x, 0.0, scale, -32, 31) };
     }
     store(&levels, codes, half, out);
 }
@@ -58,6 +56,7 @@ fn store(levels: &[u8; SUPER], codes: [i8; GROUPS], d: u16, out: &mut [u8; BYTES
     out[BYTES - 2..].copy_from_slice(&d.to_le_bytes());
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[ref head @ .., d0, d1] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));

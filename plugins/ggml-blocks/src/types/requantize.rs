@@ -1,21 +1,28 @@
 //! The last step of every K type: levels for the scale as it is stored, by division, not by a reciprocal.
 
-use crate::round::{NEAREST_LIMIT, nearest, nearest_int};
+use crate::round::{NEAREST_LIMIT, nearest_byte, nearest_int};
 
 /// Levels `(x + add) / d`, rounded to even and clamped to `low..=high`, stored as level - `low`. `d` is not zero.
 #[inline(always)]
 pub(crate) fn requantize<const N: usize>(x: &[f32; N], add: f32, d: f32, low: i32, high: i32) -> [u8; N] {
-    let values = x.map(|v| (v + add) / d);
-    let in_range = values.iter().fold(true, |all, v| all & (v.abs() <= NEAREST_LIMIT));
-    if !in_range {
+    let mut values = [0.0; N];
+    let mut in_range = u32::MAX;
+    for i in 0..N {
+        values[i] = (x[i] + add) / d;
+        in_range &= if values[i].abs() <= NEAREST_LIMIT { u32::MAX } else { 0 };
+    }
+    if in_range == 0 {
         return wrapping(&values, low, high);
     }
+    // The bounds are whole numbers, so limiting before rounding gives what limiting after it gives.
     let (least, most) = (low as f32, high as f32);
-    values.map(|v| {
-        let level = nearest(v);
-        let level = if level > least { level } else { least };
-        (if level < most { level } else { most } - least) as i32 as u8
-    })
+    let mut levels = [0; N];
+    for i in 0..N {
+        let level = if values[i] > least { values[i] } else { least };
+        let level = if level < most { level } else { most };
+        levels[i] = nearest_byte(level).wrapping_sub(low as u8);
+    }
+    levels
 }
 
 /// A scale that nearly vanished in half precision gives quotients that wrap in the reference.

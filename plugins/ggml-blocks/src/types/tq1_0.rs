@@ -16,6 +16,7 @@ const _: () = assert!(BYTES == BlockType::TQ1_0.block_bytes());
 const RUNS: [(usize, usize, usize, usize); 3] = [(0, 32, 0, 5), (32, 16, 160, 5), (48, 4, 240, 4)];
 const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
 
+#[inline(always)]
 pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
     let (d, digits) = digits(x);
     for (byte, stride, first, count) in RUNS {
@@ -29,6 +30,7 @@ pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
     out[BYTES - 2..].copy_from_slice(&d);
 }
 
+#[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let d = f16_to_f32(u16::from_le_bytes([block[BYTES - 2], block[BYTES - 1]]));
     for (byte, stride, first, count) in RUNS {
