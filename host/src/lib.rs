@@ -15,3 +15,4 @@ pub mod model;
 mod nearest;
 pub mod plugins;
 pub mod report;
+pub mod stored;

@@ -99,6 +99,7 @@ impl Reader for Int8Reader {
             tensors: self.tensors.iter().map(tensor).collect(),
             sidecars: self.sidecars.clone(),
             warnings: Vec::new(),
+            stored: None,
         }
     }
 

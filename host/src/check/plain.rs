@@ -52,6 +52,7 @@ impl Backend for Plain {
             uses_statistics: Vec::new(),
             later_layers_see: Default::default(),
             max_relative_error: 1e-6,
+            keeps_encodings: false,
         };
         let mut levels = vec![level("F32")];
         if self.0 == Fault::SharesAnId {
@@ -238,6 +239,7 @@ impl Reader for PlainReader {
             tensors: self.tensors.iter().map(stored).collect(),
             sidecars: Vec::new(),
             warnings: Vec::new(),
+            stored: None,
         }
     }
 

@@ -29,7 +29,8 @@ pub(super) fn check_on(
     describing::judge(&mut judge, backend, manifest);
     for format in descriptor.formats.iter().filter(|f| f.can_write) {
         refusing::judge(&mut judge, backend, format, &specimens[0]);
-        for (place, level) in format.levels.iter().enumerate() {
+        // A level that keeps encodings is for sources in the format itself, which no specimen is.
+        for (place, level) in format.levels.iter().filter(|level| !level.keeps_encodings).enumerate() {
             for specimen in specimens {
                 let case = format!("{} {} {}", format.id, level.id, specimen.name);
                 let performed = one(&mut judge, backend, format, level, specimen, &case);

@@ -5,7 +5,7 @@ use super::model_path::{self, Place};
 use super::quantize::{Backend, Quantization};
 use super::{Screen, Unparsed};
 use crate::failure::{Class, Failure};
-use crate::plugins::{Catalogue, Search, discover};
+use crate::plugins::{Search, discover};
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ pub fn parse(words: &[OsString], screen: &Screen) -> Result<Meant, Unparsed> {
     let scan = format_word::scan(&root, words.get(1..).unwrap_or_default());
     let search = search(&scan);
     if scan.command.as_deref() == Some("quantize") {
-        return quantization(root, words, &scan, &discover(&search), screen);
+        return quantization(root, words, &scan, search, screen);
     }
     let typed = Typed::from_arg_matches(&root.try_get_matches_from(words)?)?;
     Ok(match typed.command {
@@ -60,9 +60,10 @@ fn quantization(
     root: clap::Command,
     words: &[OsString],
     scan: &format_word::Scan,
-    catalogue: &Catalogue,
+    search: Search,
     screen: &Screen,
 ) -> Result<Meant, Unparsed> {
+    let catalogue = discover(&search);
     let plugin = scan.value("plugin").map(|id| id.to_string_lossy());
     let entry_for = |format: &str| catalogue.for_format(format, plugin.as_deref()).map_err(how_to_list);
     let known: Vec<String> = catalogue.formats().into_iter().map(|(format, _)| format).collect();
@@ -97,7 +98,7 @@ fn quantization(
     let matches = root.try_get_matches_from(words).map_err(|error| explained(error, scan))?;
     let options = matches.subcommand().map(|(_, matches)| backend_options::typed(&format, matches)).unwrap_or_default();
     let Command::Quantize(args) = Typed::from_arg_matches(&matches)?.command else { return Err(internal().into()) };
-    let quantization = Quantization::meant(*args, options, Backend { loaded, format })?;
+    let quantization = Quantization::meant(*args, options, Backend { loaded, format }, search)?;
     for warning in &quantization.warnings {
         screen.warning(warning);
     }

@@ -5,6 +5,7 @@ use super::args::quantize::QuantizeArgs;
 use super::model_path::{self, Place};
 use crate::failure::{Class, Failure};
 use crate::job::{Checkpoints, JobSpec};
+use crate::plugins::Search;
 use llmq_plugin_api::client::Loaded;
 use llmq_plugin_api::wire::{FormatDescriptor, Level};
 use serde_json::{Map, Value};
@@ -31,6 +32,8 @@ pub struct Quantization {
     pub backend: Backend,
     /// Only show the plan.
     pub dry_run: bool,
+    /// Where readers of other formats are.
+    pub search: Search,
     /// Sentences about arguments that change nothing.
     pub warnings: Vec<String>,
 }
@@ -41,6 +44,7 @@ impl Quantization {
         args: QuantizeArgs,
         mut options: Map<String, Value>,
         backend: Backend,
+        search: Search,
     ) -> Result<Quantization, Failure> {
         let format = &backend.format;
         let place = model_path::locate(&args.model)?;
@@ -73,10 +77,11 @@ impl Quantization {
             threads: args.threads.map(|threads| threads as usize),
             memory_limit: args.memory_limit,
             overwrite: args.overwrite,
+            allow_requantize: args.allow_requantize,
             device: device(&args.device)?,
             creator: format!("llm-quantize {}", env!("CARGO_PKG_VERSION")),
         };
-        Ok(Quantization { place, spec, backend, dry_run: args.dry_run, warnings })
+        Ok(Quantization { place, spec, backend, dry_run: args.dry_run, search, warnings })
     }
 }
 

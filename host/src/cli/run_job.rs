@@ -8,12 +8,15 @@ use crate::event::Silent;
 use crate::failure::Failure;
 use crate::hub::Extent;
 use crate::job::{Checkpoints, Job, JobSpec};
+use crate::plugins::discover;
 use crate::report::{self, number};
+use crate::stored;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Runs a quantization, or shows its plan.
 pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failure> {
-    let Quantization { place, mut spec, backend, dry_run, .. } = quantization;
+    let Quantization { place, mut spec, backend, dry_run, search, .. } = quantization;
     let cancel = Cancel::default();
     let watch = Watch::start(&cancel, screen, Stopping::Download)?;
     let narrator = Narrator::new(Arc::clone(screen));
@@ -27,7 +30,8 @@ pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failu
     let model = place.reach(Extent::Whole, &narrator, &cancel)?;
     spec.model = model.path().to_owned();
     watch.now(if spec.checkpoints == Checkpoints::Off { Stopping::Lost } else { Stopping::Resumable });
-    let job = Job::open(&spec, &backend.loaded.backend, &narrator, &cancel)?;
+    let open = |path: &Path| stored::open(path, &spec.format, &discover(&search));
+    let job = Job::open_source(&spec, open, &backend.loaded.backend, &narrator, &cancel)?;
     if dry_run {
         let plan = job.plan_report();
         for warning in plan.warnings.iter().chain(&plan.obstacles) {

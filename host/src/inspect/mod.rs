@@ -6,6 +6,7 @@ mod services;
 
 pub use folder::FolderInfo;
 pub use quantized::{EncodingShare, QuantizedInfo};
+pub use services::ReadingServices;
 
 use crate::failure::Failure;
 use crate::model::{Model, ModelError};

@@ -1,23 +1,14 @@
 //! A quantized model in figures, through the backend that recognizes its files.
 
-use super::services::ReadingServices;
 use super::{Inspection, TensorLine};
-use crate::failure::{Class, Failure};
-use crate::model::MappedFile;
+use crate::failure::Failure;
 use crate::plugins::Catalogue;
-use llmq_plugin_api::client::{Backend, Loaded};
-use llmq_plugin_api::sdk;
+use crate::stored::Reading;
 use llmq_plugin_api::wire::ReaderSummary;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// How much of each file a backend sees to recognize it.
-const HEAD: usize = 64 << 10;
-
-/// Confidence below which a backend is not asked to open the files.
-const LIKELY: u32 = 1;
 
 /// Description of a quantized model. What its format does not carry is null.
 #[derive(Debug, Serialize)]
@@ -74,95 +65,24 @@ pub struct EncodingShare {
     pub bytes: u64,
 }
 
-/// A single file.
+/// A single file, or a set of shards.
 pub fn of_file(path: &Path, catalogue: &Catalogue, with_tensors: bool) -> Result<Inspection, Failure> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-        Failure::new(Class::InvalidArguments, format!("the name of {} is not readable text", path.display()))
-            .suggest("Rename the file")
-    })?;
-    let files = [MappedFile::open(parent, name)?];
-    let mut passed_over = Vec::new();
-    match read(&files, path, catalogue, with_tensors, &mut passed_over)? {
-        Some(info) => Ok(Inspection::Quantized(Box::new(info))),
-        None => Err(unrecognized(path, catalogue, &passed_over)),
-    }
+    let reading = Reading::of_file(path, catalogue)?;
+    Ok(Inspection::Quantized(Box::new(info(reading, path, with_tensors))))
 }
 
 /// The files of a folder, taken together. `None` if no backend knows them.
 pub fn of_folder(path: &Path, catalogue: &Catalogue, with_tensors: bool) -> Result<Option<Inspection>, Failure> {
-    let unreadable =
-        |e: std::io::Error| Failure::new(Class::General, format!("{} cannot be listed: {e}", path.display()));
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        if let (Ok(name), true) = (entry.file_name().into_string(), entry.path().is_file()) {
-            names.push(name);
-        }
-    }
-    names.sort();
-    let files: Vec<MappedFile> = names.iter().map(|name| MappedFile::open(path, name)).collect::<Result<_, _>>()?;
-    let info = read(&files, path, catalogue, with_tensors, &mut Vec::new())?;
-    Ok(info.map(|info| Inspection::Quantized(Box::new(info))))
+    let reading = Reading::of_folder(path, catalogue)?;
+    Ok(reading.map(|reading| Inspection::Quantized(Box::new(info(reading, path, with_tensors)))))
 }
 
-fn read(
-    files: &[MappedFile],
-    path: &Path,
-    catalogue: &Catalogue,
-    with_tensors: bool,
-    passed_over: &mut Vec<String>,
-) -> Result<Option<QuantizedInfo>, Failure> {
-    let heads: Vec<sdk::MappedFile> = views(files, HEAD);
-    let mut best: Option<(u32, Loaded)> = None;
-    for entry in catalogue.usable() {
-        match entry.load() {
-            Ok(loaded) => {
-                let confidence = loaded.backend.recognize(&heads);
-                // The earlier plugin in search order wins a tie.
-                if confidence >= LIKELY && best.as_ref().is_none_or(|(highest, _)| confidence > *highest) {
-                    best = Some((confidence, loaded));
-                }
-            }
-            Err(failure) => passed_over.push(failure.message),
-        }
-    }
-    let Some((_, loaded)) = best else { return Ok(None) };
-    let summary = open(&loaded.backend, files, path)?;
-    let size = files.iter().map(|file| file.bytes().len() as u64).sum();
-    let mut info = QuantizedInfo::of(summary, path, &loaded.id, size, with_tensors);
-    info.warnings.append(passed_over);
-    Ok(Some(info))
-}
-
-fn open(backend: &Backend, files: &[MappedFile], path: &Path) -> Result<ReaderSummary, Failure> {
-    let reader = backend.open(&ReadingServices, &views(files, usize::MAX)).map_err(|error| {
-        let mut failure = Failure::from(error);
-        failure.message = format!("{} cannot be read: {}", path.display(), failure.message);
-        failure
-    })?;
-    Ok(reader.summary().clone())
-}
-
-fn views(files: &[MappedFile], limit: usize) -> Vec<sdk::MappedFile<'_>> {
-    let view = |file| {
-        let bytes = MappedFile::bytes(file);
-        sdk::MappedFile { name: file.name(), data: &bytes[..bytes.len().min(limit)], length: bytes.len() as u64 }
-    };
-    files.iter().map(view).collect()
-}
-
-fn unrecognized(path: &Path, catalogue: &Catalogue, passed_over: &[String]) -> Failure {
-    let mut message = format!("{} is in no format that an installed plugin reads", path.display());
-    for reason in passed_over {
-        message.push_str(&format!(". Passed over: {reason}"));
-    }
-    let mut formats: Vec<String> = catalogue.formats().into_iter().map(|(format, _)| format).collect();
-    formats.dedup();
-    Failure::new(Class::InvalidArguments, message).suggest(match formats.is_empty() {
-        true => "No plugin is installed; `llm-quantize plugins doctor` shows where they are looked for".to_owned(),
-        false => format!("Installed formats: {}; `llm-quantize plugins list` tells more", formats.join(", ")),
-    })
+fn info(reading: Reading, path: &Path, with_tensors: bool) -> QuantizedInfo {
+    let size = reading.files.iter().map(|file| file.bytes().len() as u64).sum();
+    let mut info =
+        QuantizedInfo::of(reading.reader.summary().clone(), path, &reading.plugin, size, with_tensors);
+    info.warnings.extend(reading.passed_over);
+    info
 }
 
 impl QuantizedInfo {
@@ -247,6 +167,7 @@ mod tests {
             ],
             sidecars: vec![],
             warnings: vec!["odd".into()],
+            stored: None,
         }
     }
 

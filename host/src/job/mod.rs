@@ -18,6 +18,7 @@ mod plan_report;
 mod preflight;
 mod report;
 mod request;
+mod requantize;
 mod resume;
 mod run;
 mod sample;
@@ -103,6 +104,7 @@ impl Job<'_> {
             plan: self.session.plan(),
             target: &self.target,
             model: &self.spec.model,
+            inputs: self.source.weights().inputs(),
             threads: self.services.pool().current_num_threads(),
             concurrent_units: self.backend.descriptor().concurrent_units as usize,
             memory_limit: self.spec.memory_limit,

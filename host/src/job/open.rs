@@ -6,7 +6,7 @@ use super::spec::JobSpec;
 use super::storage::{Disk, Storage};
 use super::target::Target;
 use super::weights::Weights;
-use super::{Job, request};
+use super::{Job, request, requantize};
 use crate::cancel::Cancel;
 use crate::event::{Event, Observer};
 use crate::failure::{Class, Failure};
@@ -14,6 +14,7 @@ use crate::memory::{self, Sampler};
 use crate::model::Model;
 use llmq_plugin_api::client::Backend;
 use llmq_plugin_api::wire::{FormatDescriptor, ModelDescription, Plan, Request};
+use std::path::Path;
 use std::time::Instant;
 
 impl<'a> Job<'a> {
@@ -24,13 +25,23 @@ impl<'a> Job<'a> {
         observer: &'a dyn Observer,
         cancel: &'a Cancel,
     ) -> Result<Job<'a>, Failure> {
+        Job::open_source(spec, |path| Ok(Box::new(Model::open(path)?)), backend, observer, cancel)
+    }
+
+    /// Like [`Job::open`], for sources of any kind: `open` gets the spec's path.
+    pub fn open_source(
+        spec: &JobSpec,
+        open: impl FnOnce(&Path) -> Result<Box<dyn Weights + 'a>, Failure>,
+        backend: &'a Backend,
+        observer: &'a dyn Observer,
+        cancel: &'a Cancel,
+    ) -> Result<Job<'a>, Failure> {
         // What needs no model is refused first: a typo in the level should not wait for a network disk.
         let format = request::writable_format(backend.descriptor(), &spec.format)?;
         request::level(format, &spec.level)?;
         request::options(format, &spec.options)?;
         observer.event(Event::Step(format!("Loading model: {}", spec.model.display())));
-        let model = Box::new(Model::open(&spec.model)?);
-        Job::open_with(spec, model, backend, observer, cancel, &Disk)
+        Job::open_with(spec, open(&spec.model)?, backend, observer, cancel, &Disk)
     }
 
     /// Like [`Job::open`], for weights from elsewhere and other storage.
@@ -71,6 +82,7 @@ impl<'a> Job<'a> {
         };
         let session = backend.open_session(&services, &source, &request)?;
         check_plan(session.plan(), model, &target, &descriptor.id)?;
+        requantize::check(session.plan(), source.weights(), spec.allow_requantize)?;
         for note in &session.plan().notes {
             observer.event(Event::Detail(note.clone()));
         }
@@ -87,7 +99,8 @@ fn unusable_device(device: &str, error: llmq_plugin_api::sdk::Error) -> Failure 
 }
 
 fn check_family(format: &FormatDescriptor, model: &ModelDescription) -> Result<(), Failure> {
-    if format.families.is_empty() || format.families.contains(&model.family) {
+    let own = model.stored_as.as_ref() == Some(&format.id);
+    if own || format.families.is_empty() || format.families.contains(&model.family) {
         return Ok(());
     }
     let message =

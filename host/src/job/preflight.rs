@@ -38,6 +38,8 @@ pub struct Preflight<'a> {
     pub target: &'a Target,
     /// The model folder.
     pub model: &'a Path,
+    /// Files that are read, if not all of that folder.
+    pub inputs: Vec<PathBuf>,
     /// Worker threads.
     pub threads: usize,
     /// Most units that the backend lets be at work at the same time.
@@ -112,13 +114,16 @@ impl Preflight<'_> {
     fn existing(&self) -> Result<(), Failure> {
         let refuse = |message: String, hint: &str| Err(Failure::new(Class::InvalidArguments, message).suggest(hint));
         let model = self.model.canonicalize().ok();
+        let inputs: Vec<PathBuf> = self.inputs.iter().filter_map(|path| path.canonicalize().ok()).collect();
         for (_, path) in self.target.renames(self.plan, ".partial") {
             let Ok(metadata) = std::fs::metadata(&path) else { continue };
             let shown = path.display();
             let canonical = path.canonicalize().ok();
             let holds_model = match (&model, &canonical) {
                 (Some(model), Some(output)) if metadata.is_dir() => model.starts_with(output),
-                (Some(model), Some(output)) => output == model || self.is_input(model, output),
+                (Some(model), Some(output)) => {
+                    output == model || inputs.contains(output) || self.is_input(model, output)
+                }
                 _ => false,
             };
             if holds_model {

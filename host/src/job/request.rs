@@ -116,6 +116,7 @@ mod tests {
             uses_statistics: vec![],
             later_layers_see: Default::default(),
             max_relative_error: 0.1,
+            keeps_encodings: false,
         };
         FormatDescriptor {
             id: "toy".into(),

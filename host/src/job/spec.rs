@@ -27,6 +27,8 @@ pub struct JobSpec {
     /// Whether an output *folder* that exists may be replaced. A single file that exists is always replaced, in one
     /// step and only once the new one is valid.
     pub overwrite: bool,
+    /// Whether tensors that are quantized already may be encoded anew, at a second loss.
+    pub allow_requantize: bool,
     /// `cpu` or `cuda:N`.
     pub device: String,
     /// Who writes, for formats that record it.

@@ -9,7 +9,7 @@ use crate::failure::{Class, Failure};
 use crate::model::map_file;
 use llmq_plugin_api::client::{Backend, Reader};
 use llmq_plugin_api::sdk::MappedFile;
-use llmq_plugin_api::wire::{Level, ModelDescription, Plan, Severity, StoredTensor};
+use llmq_plugin_api::wire::{Level, ModelDescription, Plan, ReaderSummary, Severity};
 use memmap2::Mmap;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
@@ -91,8 +91,9 @@ impl Validation<'_> {
             return Err(failed(format!("the written output has {} faults; the first: {first}", errors.len())));
         }
         let warnings = report.findings.iter().filter(|f| f.severity == Severity::Warning).map(sentence).collect();
-        let pairs = pairs(self.plan, self.source.model(), &reader.summary().tensors)?;
-        let compare = |(source, stored): &(usize, usize)| self.compare(&reader, files, *source, *stored);
+        let listed = written(reader.summary(), self.source.model().stored_as.is_some());
+        let pairs = pairs(self.plan, self.source.model(), &listed)?;
+        let compare = |(source, place): &(usize, usize)| self.compare(&reader, files, *source, &listed[*place]);
         let checks: Result<Vec<_>, Failure> = self.services.pool().install(|| pairs.par_iter().map(compare).collect());
         let checks = checks?;
         self.services.check_cancelled()?;
@@ -105,25 +106,25 @@ impl Validation<'_> {
         reader: &Reader,
         files: &[MappedFile],
         source: usize,
-        stored: usize,
+        found: &Written<'_>,
     ) -> Result<TensorCheck, Failure> {
         self.services.check_cancelled()?;
-        let (tensor, found) = (&self.source.model().tensors[source], &reader.summary().tensors[stored]);
+        let tensor = &self.source.model().tensors[source];
         let rows = sample::rows(tensor.rows(), tensor.columns());
         let columns = tensor.columns() as usize;
         let (mut original, mut decoded) = (vec![0f32; columns], vec![0f32; columns]);
         let mut distance = Distance::default();
         for row in &rows {
             self.source.weights().read_rows(source, *row, &mut original)?;
-            reader.decode_rows(files, stored, *row, &mut decoded).map_err(|e| {
+            reader.decode_rows(files, found.number, *row, &mut decoded).map_err(|e| {
                 failed(format!("row {row} of tensor `{}` cannot be decoded: {}", found.stored_name, e.message))
             })?;
-            distance.add(&original, &decoded, plain_float(&found.encoding).map_or(0.0, |(_, floor)| floor));
+            distance.add(&original, &decoded, plain_float(found.encoding).map_or(0.0, |(_, floor)| floor));
         }
         Ok(TensorCheck {
             name: tensor.name.clone(),
-            stored_name: found.stored_name.clone(),
-            encoding: found.encoding.clone(),
+            stored_name: found.stored_name.to_owned(),
+            encoding: found.encoding.to_owned(),
             bytes: found.bytes,
             relative_error: distance.relative(),
             sampled_rows: rows.len(),
@@ -173,10 +174,50 @@ fn plain_float(encoding: &str) -> Option<(f64, f64)> {
     }
 }
 
+/// A tensor of the output as its reader lists it.
+struct Written<'a> {
+    /// Name as the source calls it.
+    name: &'a str,
+    stored_name: &'a str,
+    shape: &'a [u64],
+    encoding: &'a str,
+    bytes: u64,
+    /// Number for the reader.
+    number: usize,
+}
+
+/// The output's tensors in the words of its source: the format's own, or Hugging Face's.
+fn written(summary: &ReaderSummary, own_words: bool) -> Vec<Written<'_>> {
+    let (first, view) = (summary.tensors.len(), summary.stored.iter().flat_map(|view| &view.tensors));
+    let own = view.enumerate().map(|(place, t)| Written {
+        name: &t.name,
+        stored_name: &t.name,
+        shape: &t.shape,
+        encoding: &t.encoding,
+        bytes: t.bytes,
+        number: first + place,
+    });
+    let translated = summary.tensors.iter().enumerate().map(|(number, t)| Written {
+        name: &t.name,
+        stored_name: &t.stored_name,
+        shape: &t.shape,
+        encoding: &t.encoding,
+        bytes: t.bytes,
+        number,
+    });
+    if own_words { own.collect() } else { translated.collect() }
+}
+
+/// A shape without leading dimensions of 1, which formats store or leave out.
+fn without_ones(shape: &[u64]) -> &[u64] {
+    let first = shape.iter().position(|d| *d != 1).unwrap_or(shape.len().saturating_sub(1));
+    &shape[first..]
+}
+
 /// Source tensors with their places in the reader's list; each one that the plan uses must be there in its own shape.
-fn pairs(plan: &Plan, model: &ModelDescription, stored: &[StoredTensor]) -> Result<Vec<(usize, usize)>, Failure> {
+fn pairs(plan: &Plan, model: &ModelDescription, stored: &[Written]) -> Result<Vec<(usize, usize)>, Failure> {
     let by_name: BTreeMap<&str, usize> =
-        stored.iter().enumerate().rev().map(|(index, t)| (t.name.as_str(), index)).collect();
+        stored.iter().enumerate().rev().map(|(index, t)| (t.name, index)).collect();
     let used: BTreeSet<u32> = plan.slots.iter().flat_map(|slot| slot.sources.iter().copied()).collect();
     let mut pairs = Vec::with_capacity(used.len());
     for source in used {
@@ -184,7 +225,7 @@ fn pairs(plan: &Plan, model: &ModelDescription, stored: &[StoredTensor]) -> Resu
         let Some(found) = by_name.get(tensor.name.as_str()) else {
             return Err(failed(format!("tensor `{}` is missing from the written output", tensor.name)));
         };
-        if stored[*found].shape != tensor.shape {
+        if without_ones(stored[*found].shape) != without_ones(&tensor.shape) {
             return Err(failed(format!(
                 "tensor `{}` has shape {:?} in the written output, {:?} in the source",
                 tensor.name, stored[*found].shape, tensor.shape

@@ -1,8 +1,9 @@
-//! Where weights come from: a Hugging Face folder today, any readable format once files are converted.
+//! Where weights come from: a Hugging Face folder, or files of any readable format ([`crate::stored`]).
 
 use crate::failure::Failure;
 use crate::model::{Fingerprint, Model, NonFinite};
 use llmq_plugin_api::wire::ModelDescription;
+use std::path::PathBuf;
 
 /// A source model. Indices are positions in the description's lists.
 pub trait Weights: Send + Sync {
@@ -38,6 +39,17 @@ pub trait Weights: Send + Sync {
 
     /// Fails if the model was changed since it was opened.
     fn check_unchanged(&self) -> Result<(), Failure>;
+
+    /// The encoding that a tensor is stored in, if it is quantized already.
+    fn encoding(&self, tensor: usize) -> Option<&str> {
+        let _ = tensor;
+        None
+    }
+
+    /// Files that the weights are read from, where they are not all in the model's folder.
+    fn inputs(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
 impl Weights for Model {

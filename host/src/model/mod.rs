@@ -5,6 +5,7 @@
 
 pub mod config;
 mod content;
+mod describe;
 mod dtype;
 mod error;
 mod failure;
@@ -27,6 +28,7 @@ mod torch;
 mod weight_files;
 mod weight_names;
 
+pub use describe::{Listed, describe};
 pub use dtype::{Dtype, torch_dtype};
 pub use error::{ModelError, ModelErrorKind};
 pub use fingerprint::Fingerprint;

@@ -109,6 +109,7 @@ impl Model {
             units: assignment.units,
             tensors,
             files: side_files,
+            stored_as: None,
         };
         let usual = description.tensors.iter().map(|tensor| (tensor.dtype.as_str(), tensor));
         description.dtype = usual_dtype(usual);
@@ -270,7 +271,7 @@ fn dtype_error(source: &Source, files: &[MappedFile]) -> ModelError {
 }
 
 /// The dtype of most weights; among equals the first in alphabetical order.
-fn usual_dtype<'a>(tensors: impl Iterator<Item = (&'a str, &'a TensorDescription)>) -> String {
+pub(super) fn usual_dtype<'a>(tensors: impl Iterator<Item = (&'a str, &'a TensorDescription)>) -> String {
     let mut elements: BTreeMap<&str, u64> = BTreeMap::new();
     for (dtype, tensor) in tensors {
         let sum = elements.entry(dtype).or_default();

@@ -67,6 +67,7 @@ impl Reader for ToyReader {
             tensors: self.entries.iter().map(stored).collect(),
             sidecars: vec![],
             warnings: vec![],
+            stored: None,
         }
     }
 

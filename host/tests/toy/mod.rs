@@ -55,6 +55,7 @@ impl Place {
             threads: Some(2),
             memory_limit: None,
             checkpoints: Checkpoints::default(),
+            allow_requantize: false,
             overwrite: false,
             device: "cpu".into(),
             creator: "test".into(),

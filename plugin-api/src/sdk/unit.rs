@@ -97,6 +97,13 @@ impl<'a> Tensor<'a> {
         (!self.data.is_empty()).then_some((word, self.data))
     }
 
+    /// The stored bytes, if the source is in the backend's own format
+    /// ([`crate::wire::ModelDescription::stored_as`]); in what encoding, its description says. Empty otherwise, if the
+    /// tensor is not stored plainly.
+    pub fn stored(&self) -> &'a [u8] {
+        self.data
+    }
+
     /// Reads whole rows as f32: `out` holds a multiple of [`Self::columns`] values, from row `first_row` on.
     ///
     /// Plain sources are widened straight from the host's mapping (exact for F16 and BF16); everything else is decoded

@@ -29,6 +29,12 @@ pub struct ModelDescription {
     /// Side files that [`crate::sdk::Model::file`] can read, for example `tokenizer.json`.
     #[serde(default)]
     pub files: Vec<String>,
+    /// Format id, if the model comes in that format and its tensors carry the format's own names, shapes and encodings
+    /// ([`crate::wire::StoredView`]). Only backends of the format ever see such a description. There is no family, tensors
+    /// have no roles, [`TensorDescription::dtype`] is the format's encoding, and of the hyperparameters only the number
+    /// of layers is filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_as: Option<String>,
 }
 
 impl ModelDescription {

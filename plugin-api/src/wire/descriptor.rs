@@ -117,6 +117,9 @@ pub struct Level {
     pub later_layers_see: SeenByLaterLayers,
     /// Largest accepted `||w - decode(encode(w))|| / ||w||` of a tensor's sampled rows. The host refuses a file beyond.
     pub max_relative_error: f64,
+    /// Nothing is encoded anew: every tensor keeps what it is stored as. Only for models in this very format.
+    #[serde(default)]
+    pub keeps_encodings: bool,
 }
 
 /// Whether calibration runs on original or on already quantized layers.

@@ -27,4 +27,4 @@ pub use plan::{LiteralSpan, OutputFile, Plan, PlanFault, Slot, StatisticsNeed, U
 pub use report::{Finding, Severity, UnitReport, ValidationReport};
 pub use request::{Request, StatisticsOffer};
 pub use role::Role;
-pub use summary::{ReaderSummary, StoredTensor};
+pub use summary::{PlacedTensor, ReaderSummary, StoredTensor, StoredView};

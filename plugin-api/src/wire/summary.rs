@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A read model: config and tensor list as the Hugging Face folder would have them, plus the format's own view.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ReaderSummary {
     /// Format id.
     pub format: String,
@@ -29,6 +29,46 @@ pub struct ReaderSummary {
     /// Sentences for the user.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// The same model without translation, for a backend that can turn its own format into itself. Absent if it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<StoredView>,
+}
+
+/// A model exactly as its files have it, so that whatever a translation to Hugging Face's words would lose (unknown
+/// families, metadata, order) survives from a format to itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct StoredView {
+    /// Architecture in the format's own word.
+    pub architecture: String,
+    /// Decoder layers, 0 if the files do not tell.
+    #[serde(default)]
+    pub layers: u32,
+    /// Tensors as they are stored. Tensor `i` is number `ReaderSummary::tensors.len() + i` for
+    /// [`crate::sdk::Reader::decode_rows`].
+    pub tensors: Vec<PlacedTensor>,
+    /// Side file with everything else that the files hold, in a form that this backend's sessions understand. It is one of
+    /// [`super::ModelDescription::files`] then.
+    pub rest: String,
+}
+
+/// One tensor with its place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlacedTensor {
+    /// Name in the file.
+    pub name: String,
+    /// Row-major shape in weights.
+    pub shape: Vec<u64>,
+    /// Encoding as the format calls it; `F32`, `F16` and `BF16` mean plain numbers.
+    pub encoding: String,
+    /// Which of the files holds it, by the order in which they were given.
+    pub file: u32,
+    /// First byte in that file.
+    pub offset: u64,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Layer, if it belongs to one.
+    #[serde(default)]
+    pub layer: Option<u32>,
 }
 
 /// One stored tensor. A format that stacks or splits source tensors lists the source tensors, each with its own rows.

@@ -62,6 +62,9 @@ static OFFERED: &[Offer] = &[
     Offer(Recipe::F32, &[], 32.0, "single precision, not quantized; exact for every model"),
 ];
 
+/// The level of llama-quantize that encodes nothing anew: shards are merged or made, metadata brought into form.
+pub const COPY: &str = "COPY";
+
 /// Descriptions of all levels on offer.
 pub fn levels() -> Vec<Level> {
     let describe = |Offer(recipe, aliases, bits, summary): &Offer| Level {
@@ -73,8 +76,20 @@ pub fn levels() -> Vec<Level> {
         uses_statistics: sum_squares(uses_importance(recipe.base()) && !recipe.needs_importance()),
         later_layers_see: Default::default(),
         max_relative_error: bound(*recipe),
+        keeps_encodings: false,
     };
-    OFFERED.iter().map(describe).collect()
+    let copy = Level {
+        id: COPY.into(),
+        aliases: Vec::new(),
+        bits_per_weight: 16.0,
+        summary: "as the GGUF source has it; to merge or split files".into(),
+        requires_statistics: Vec::new(),
+        uses_statistics: Vec::new(),
+        later_layers_see: Default::default(),
+        max_relative_error: 0.0,
+        keeps_encodings: true,
+    };
+    OFFERED.iter().map(describe).chain([copy]).collect()
 }
 
 /// The one kind of statistics that encodings here look at.
@@ -115,14 +130,14 @@ mod tests {
     fn the_levels_of_the_reference_are_there() {
         let wanted = "Q2_K Q3_K_S Q3_K_M Q3_K_L Q4_0 Q4_1 Q4_K_S Q4_K_M Q5_0 Q5_1 Q5_K_S Q5_K_M Q6_K Q8_0 F32 F16 BF16 \
             IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4_MOE Q1_0 Q2_0 Q2_K_S \
-            IQ3_M IQ3_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S";
+            IQ3_M IQ3_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S COPY";
         let mut wanted: Vec<&str> = wanted.split(' ').collect();
         let levels = levels();
         let mut found: Vec<&str> = levels.iter().map(|level| level.id.as_str()).collect();
         wanted.sort_unstable();
         found.sort_unstable();
         assert_eq!(found, wanted);
-        for level in &levels {
+        for level in levels.iter().filter(|level| !level.keeps_encodings) {
             assert!(offered(&level.id).is_some_and(|recipe| recipe.base().can_quantize()), "{}", level.id);
             assert!(level.max_relative_error <= 1.5, "{}: {}", level.id, level.max_relative_error);
         }

@@ -55,6 +55,8 @@ pub enum Value {
     I64(i64),
     /// Type 12.
     F64(f64),
+    /// Type 8 that is not UTF-8, kept as it is: a file that passes through must not lose a byte.
+    Bytes(Vec<u8>),
 }
 
 /// An array of one element type. Arrays of arrays are absent: llama.cpp refuses them.
@@ -98,7 +100,7 @@ impl Value {
             Self::I32(_) => 5,
             Self::F32(_) => 6,
             Self::Bool(_) => 7,
-            Self::String(_) => 8,
+            Self::String(_) | Self::Bytes(_) => 8,
             Self::Array(_) => 9,
             Self::U64(_) => 10,
             Self::I64(_) => 11,

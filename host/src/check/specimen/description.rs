@@ -65,6 +65,7 @@ pub fn describe(name: &str, sizes: Sizes, vocab: u32) -> ModelDescription {
         units,
         tensors: tensors(sizes, vocab),
         files: Vec::new(),
+        stored_as: None,
     }
 }
 

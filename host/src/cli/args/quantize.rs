@@ -17,8 +17,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct QuantizeArgs {
-    /// Model folder in Hugging Face layout (config.json, *.safetensors, tokenizer files), or org/name[@revision] on the
-    /// Hugging Face Hub; a folder of that name wins
+    /// Model folder in Hugging Face layout (config.json, *.safetensors, tokenizer files), a file (or any shard) in a format
+    /// that an installed plugin reads, or org/name[@revision] on the Hugging Face Hub; a path of that name wins
     #[arg(value_name = "MODEL")]
     pub model: String,
     /// Target format, for example gguf; `plugins list` shows the installed ones
@@ -36,6 +36,9 @@ pub struct QuantizeArgs {
     /// Replace an output folder that exists already (a single file is always replaced, once the new one is valid)
     #[arg(long)]
     pub overwrite: bool,
+    /// Encode tensors anew that are quantized already, at a second loss (for sources such as GGUF files)
+    #[arg(long)]
+    pub allow_requantize: bool,
     /// Show the exact plan (every tensor's type, sizes, memory) and stop
     #[arg(long)]
     pub dry_run: bool,

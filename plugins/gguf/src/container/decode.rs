@@ -120,8 +120,11 @@ fn read_value(cursor: &mut Cursor, key: &str, kind: u32) -> Result<Value, Contai
         5 => Value::I32(i32::from_le_bytes(cursor.array(WHAT)?)),
         6 => Value::F32(f32::from_le_bytes(cursor.array(WHAT)?)),
         7 => Value::Bool(to_bool(key, cursor.array::<1>(WHAT)?[0])?),
-        // Files in the wild hold names that are not UTF-8; a value is only shown, so it is not worth refusing a model.
-        8 => Value::String(String::from_utf8_lossy(cursor.text(WHAT)?).into_owned()),
+        // Files in the wild hold names that are not UTF-8, which is not worth refusing a model.
+        8 => {
+            let bytes = cursor.text(WHAT)?.to_vec();
+            String::from_utf8(bytes).map_or_else(|e| Value::Bytes(e.into_bytes()), Value::String)
+        }
         9 => Value::Array(read_array(cursor, key)?),
         10 => Value::U64(cursor.u64(WHAT)?),
         11 => Value::I64(i64::from_le_bytes(cursor.array(WHAT)?)),

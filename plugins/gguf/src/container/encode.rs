@@ -96,6 +96,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
         Value::F32(v) => out.extend(v.to_le_bytes()),
         Value::Bool(v) => out.push(u8::from(*v)),
         Value::String(v) => put_text(out, v.as_bytes()),
+        Value::Bytes(v) => put_text(out, v),
         Value::Array(v) => put_array(out, v),
         Value::U64(v) => out.extend(v.to_le_bytes()),
         Value::I64(v) => out.extend(v.to_le_bytes()),

@@ -6,6 +6,7 @@
 //! | `lookup` | typed access to metadata |
 //! | `listing` | stored tensors under their Hugging Face names |
 //! | `config` | config.json rebuilt |
+//! | `stored` | the files as they are, for sessions that turn GGUF into GGUF |
 //! | `shown` | metadata for people, long arrays shortened |
 //! | `rows` | rows of a tensor as single precision |
 //! | `validate` | structure, completeness and every block's scales |
@@ -18,12 +19,15 @@ mod lookup;
 mod open;
 mod rows;
 mod shown;
+mod stored;
 mod validate;
 
 use crate::arch::{Architecture, View};
 use crate::container::{Header, StoredTensor};
 use llmq_plugin_api::sdk::{Context, Error, Kind, MappedFile, Reader};
 use llmq_plugin_api::wire::{ReaderSummary, ValidationReport};
+
+pub use stored::{REST, parse_rest};
 
 /// A parsed model; it keeps no file bytes.
 pub struct GgufReader {
@@ -35,6 +39,10 @@ pub struct GgufReader {
     listed: Vec<Listed>,
     /// One per tensor of the summary.
     offered: Vec<Offered>,
+    /// Indices of the stored tensors, shard by shard.
+    in_order: Vec<usize>,
+    /// Indices of the files, by shard number.
+    shards: Vec<usize>,
     summary: ReaderSummary,
 }
 
@@ -72,11 +80,22 @@ impl Reader for GgufReader {
     }
 
     fn decode_rows(&self, files: &[MappedFile], tensor: usize, first_row: usize, out: &mut [f32]) -> Result<(), Error> {
-        let offered = self.offered.get(tensor).ok_or_else(|| {
-            let message = format!("tensor number {tensor} was asked for; the file has {}", self.offered.len());
-            Error::new(Kind::Other, message)
+        if let Some(offered) = self.offered.get(tensor) {
+            return rows::decode_offered(offered, &self.listed, files, first_row, out);
+        }
+        let stored = tensor.checked_sub(self.offered.len()).and_then(|place| self.in_order.get(place));
+        let stored = stored.ok_or_else(|| {
+            let all = self.offered.len() + self.in_order.len();
+            Error::new(Kind::Other, format!("tensor number {tensor} was asked for; there are {all}"))
         })?;
-        rows::decode_offered(offered, &self.listed, files, first_row, out)
+        rows::decode_rows(&self.listed[*stored], files, first_row, out)
+    }
+
+    fn sidecar(&self, files: &[MappedFile], name: &str) -> Result<Vec<u8>, Error> {
+        match name {
+            stored::REST => stored::rest(&self.headers, &self.shards, files),
+            other => Err(Error::new(Kind::Other, format!("`{other}` cannot be rebuilt from a GGUF file"))),
+        }
     }
 
     fn validate(&self, cx: &Context, files: &[MappedFile]) -> Result<ValidationReport, Error> {

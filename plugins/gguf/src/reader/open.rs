@@ -3,6 +3,7 @@
 use super::config::rebuild;
 use super::listing::{Listing, list};
 use super::shown::shown;
+use super::stored::{in_order, shards_in_order, view};
 use super::{GgufReader, Listed};
 use crate::arch;
 use crate::container::{Header, decode};
@@ -53,6 +54,8 @@ impl GgufReader {
         warnings.push(
             "tokenizer.json is not rebuilt from the file; bring the original one for tasks that read text".to_owned(),
         );
+        let shards = shards_in_order(&headers);
+        let in_order = in_order(&listed, &shards);
         let summary = ReaderSummary {
             format: "gguf".into(),
             level: level(main, &listed),
@@ -62,8 +65,9 @@ impl GgufReader {
             tensors,
             sidecars: Vec::new(),
             warnings,
+            stored: Some(view(main, &listed, &in_order)),
         };
-        Ok(GgufReader { headers, arch, listed, offered, summary })
+        Ok(GgufReader { headers, arch, listed, offered, in_order, shards, summary })
     }
 }
 

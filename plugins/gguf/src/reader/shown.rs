@@ -27,6 +27,7 @@ fn value(value: &Value) -> Json {
         Value::F32(n) => n.to_string().parse::<f64>().map_or(Json::Null, |n| json!(n)),
         Value::Bool(b) => json!(b),
         Value::String(text) => json!(cut(text)),
+        Value::Bytes(bytes) => json!(cut(&String::from_utf8_lossy(bytes))),
         Value::Array(values) => array(values),
         Value::U64(n) => json!(n),
         Value::I64(n) => json!(n),

@@ -6,10 +6,14 @@
 //! | `collect` | source tensors grouped into output tensors, with names and row orders |
 //! | `converter_dtype` | the encoding a tensor has before any level touches it |
 //! | `header` | all metadata, in the order of the reference's files |
+//! | `stored` | the same for sources that are GGUF files themselves |
+//! | `assemble` | places, headers and slots, whatever the source is |
+//! | `shards` | one file or several |
 //! | `plan` | [`GgufSession::open`]: encodings, order, places, needs, warnings |
 //! | `rows` | rows of an output tensor, gathered from its sources |
 //! | `quantize` | the work on one unit |
 
+mod assemble;
 mod collect;
 mod converter_dtype;
 mod header;
@@ -18,6 +22,8 @@ mod options;
 mod plan;
 mod quantize;
 mod rows;
+mod shards;
+mod stored;
 
 pub use options::specs as option_specs;
 
@@ -29,8 +35,8 @@ use llmq_plugin_api::wire::{Plan, UnitReport};
 /// A planned job.
 pub struct GgufSession {
     plan: Plan,
-    /// The only literal.
-    header: Vec<u8>,
+    /// The literals: the header of each file.
+    headers: Vec<Vec<u8>>,
     /// One per slot of the plan.
     work: Vec<SlotWork>,
 }
@@ -41,6 +47,8 @@ enum SlotWork {
     Derived(Vec<u8>),
     /// Rows of source tensors.
     Encode(Encoding),
+    /// The stored bytes of a source tensor, unchanged.
+    Copy(usize),
 }
 
 /// How rows of source tensors become rows of a slot.
@@ -67,15 +75,14 @@ impl Session for GgufSession {
     }
 
     fn literal(&self, index: usize, out: &mut [u8]) -> Result<(), Error> {
-        if index != 0 || out.len() != self.header.len() {
-            let message = format!(
-                "literal {index} of {} bytes was asked for; the plan has one of {}",
-                out.len(),
-                self.header.len()
-            );
-            return Err(Error::new(Kind::Other, message));
+        match self.headers.get(index).filter(|header| header.len() == out.len()) {
+            Some(header) => out.copy_from_slice(header),
+            None => {
+                let message =
+                    format!("literal {index} of {} bytes was asked for; the plan has no such literal", out.len());
+                return Err(Error::new(Kind::Other, message));
+            }
         }
-        out.copy_from_slice(&self.header);
         Ok(())
     }
 

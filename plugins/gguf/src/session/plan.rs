@@ -1,21 +1,20 @@
 //! The plan: every tensor's encoding and place, the header, what units need, and what there is to say.
 
+use super::assemble::Draft;
 use super::collect::{Gathered, Origin, collect};
 use super::converter_dtype::converter_dtype;
 use super::header::metadata;
 use super::importance::require_importance;
 use super::options::Options;
 use super::quantize::scratch_bytes;
+use super::stored;
 use super::{Encoding, GgufSession, SlotWork};
 use crate::arch::{self, Architecture};
-use crate::container::{TensorInfo, encode};
-use crate::levels::{offered, uses_importance};
+use crate::levels::{COPY, offered, uses_importance};
 use crate::mixture::{Assignment, Candidate, ModelShape, Recipe, assign};
 use llmq_ggml_blocks::BlockType;
 use llmq_plugin_api::sdk::{Context, Error, Kind, Model};
-use llmq_plugin_api::wire::{
-    LiteralSpan, ModelDescription, OutputFile, Plan, Request, Slot, StatisticsNeed, TensorDescription, UnitNeed,
-};
+use llmq_plugin_api::wire::{ModelDescription, Plan, Request, Slot, StatisticsNeed, TensorDescription, UnitNeed};
 use std::collections::{BTreeMap, HashSet};
 
 const SUM_SQUARES: &str = "sum_squares";
@@ -28,6 +27,12 @@ impl GgufSession {
     pub(crate) fn open(_cx: &Context, model: &Model, request: &Request) -> Result<GgufSession, Error> {
         let description = model.description();
         let options = Options::read(request)?;
+        if let Some(format) = &description.stored_as {
+            return stored::open(format, model, request, &options);
+        }
+        if request.level == COPY {
+            return Err(nothing_to_keep(description));
+        }
         let recipe = offered(&request.level).ok_or_else(|| unknown_level(&request.level))?;
         let arch = arch::by_family(&description.family).ok_or_else(|| unknown_family(description))?;
         let collection = collect(arch, description)?;
@@ -51,48 +56,33 @@ impl GgufSession {
         let unfit = |error: crate::mixture::MixtureError| Error::new(Kind::UnsupportedModel, error.to_string());
         let assigned = assign(recipe, &shape, &candidates).map_err(unfit)?;
 
-        let infos = tensors.iter().zip(&assigned).map(|(tensor, assignment)| TensorInfo {
-            name: tensor.name.clone(),
-            ne: tensor.ne.clone(),
-            encoding: assignment.encoding,
-        });
-        let file = encode(&metadata.key_values, infos.collect())
-            .map_err(|error| Error::new(Kind::UnsupportedModel, error.to_string()))?;
-
-        let mut plan = Plan {
-            files: vec![OutputFile { name: format!("{}.gguf", request.stem), bytes: file.file_bytes }],
-            literals: vec![LiteralSpan { file: 0, offset: 0, bytes: file.header.len() as u64 }],
+        let plan = Plan {
             dropped: collection.dropped,
             warnings: metadata.warnings,
             notes: metadata.notes,
             ..Plan::default()
         };
-        let mut work = Vec::with_capacity(tensors.len());
-        for ((tensor, assignment), (candidate, stored)) in
-            tensors.into_iter().zip(&assigned).zip(candidates.iter().zip(&file.tensors))
-        {
-            plan.slots.push(Slot {
-                name: tensor.name.clone(),
-                unit: tensor.unit,
-                sources: sources(&tensor.origin),
-                encoding: assignment.encoding.name().to_owned(),
-                shape: stored.info.row_major(),
-                file: 0,
-                offset: stored.offset,
-                bytes: stored.bytes,
-                note: note(&tensor, candidate, assignment),
-            });
-            work.push(slot_work(tensor, assignment.encoding, candidate, description, recipe));
-        }
-        require_importance(recipe, &plan.slots, &offers)?;
-        plan.units = unit_needs(&plan.slots, &work, &offers);
-        plan.warnings.extend(warnings(arch, description, &assigned, &options, recipe));
-        Ok(GgufSession { plan, header: file.header, work })
+        let warnings = warnings(arch, description, &assigned, &options, recipe);
+        let draft = Draft {
+            stem: request.stem.clone(),
+            key_values: metadata.key_values,
+            tensors,
+            candidates,
+            assigned,
+            splitting: options.splitting()?,
+            plan,
+        };
+        let mut session =
+            draft.assemble(|tensor, target, candidate| slot_work(tensor, target, candidate, description, recipe))?;
+        require_importance(recipe, &session.plan.slots, &offers)?;
+        session.plan.units = unit_needs(&session.plan.slots, &session.work, &offers);
+        session.plan.warnings.extend(warnings);
+        Ok(session)
     }
 }
 
 /// Non-block tensors come first; then blocks by number.
-fn block(name: &str) -> i64 {
+pub(super) fn block(name: &str) -> i64 {
     let number = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next()?.parse().ok());
     number.unwrap_or(-1)
 }
@@ -110,7 +100,7 @@ fn precision(recipe: Recipe, model: &ModelDescription, options: &Options) -> Blo
     }
 }
 
-fn importance_offers(request: &Request) -> HashSet<u32> {
+pub(super) fn importance_offers(request: &Request) -> HashSet<u32> {
     let has = |kinds: &[String]| kinds.iter().any(|kind| kind == SUM_SQUARES);
     request.statistics.iter().filter(|offer| has(&offer.kinds)).map(|offer| offer.tensor).collect()
 }
@@ -142,7 +132,7 @@ fn candidates(
     }
 }
 
-fn fixed_encodings(request: &Request) -> Result<BTreeMap<String, BlockType>, Error> {
+pub(super) fn fixed_encodings(request: &Request) -> Result<BTreeMap<String, BlockType>, Error> {
     let one = |(name, value): (&String, &serde_json::Value)| {
         let encoding = value.as_str().and_then(BlockType::from_name).filter(|encoding| encoding.can_quantize());
         let encoding = encoding.ok_or_else(|| {
@@ -160,14 +150,14 @@ fn is_half(dtype: &str) -> bool {
     matches!(dtype, "F16" | "BF16")
 }
 
-fn sources(origin: &Origin) -> Vec<u32> {
+pub(super) fn sources(origin: &Origin) -> Vec<u32> {
     match origin {
         Origin::Derived(_) => Vec::new(),
         Origin::Sources { parts, .. } => parts.iter().map(|part| *part as u32).collect(),
     }
 }
 
-fn note(tensor: &Gathered, candidate: &Candidate, assignment: &Assignment) -> String {
+pub(super) fn note(tensor: &Gathered, candidate: &Candidate, assignment: &Assignment) -> String {
     match assignment.misfit {
         Some(wanted) => format!(
             "{} instead of {}: rows of {} are not whole blocks of {}",
@@ -207,7 +197,7 @@ fn slot_work(
     })
 }
 
-fn unit_needs(slots: &[Slot], work: &[SlotWork], offers: &HashSet<u32>) -> Vec<UnitNeed> {
+pub(super) fn unit_needs(slots: &[Slot], work: &[SlotWork], offers: &HashSet<u32>) -> Vec<UnitNeed> {
     let mut needs: BTreeMap<u32, UnitNeed> = BTreeMap::new();
     for (slot, work) in slots.iter().zip(work) {
         let need = needs.entry(slot.unit).or_insert_with(|| UnitNeed {
@@ -279,7 +269,7 @@ fn rotates_all_but_every_fourth(model: &ModelDescription) -> bool {
     }
 }
 
-fn unknown_level(level: &str) -> Error {
+pub(super) fn unknown_level(level: &str) -> Error {
     Error::new(Kind::InvalidRequest, format!("the level `{level}` is not one of GGUF's")).subject(level)
 }
 
@@ -291,4 +281,9 @@ fn unknown_family(model: &ModelDescription) -> Error {
         arch::families().join(", ")
     );
     Error::new(Kind::UnsupportedModel, message).subject(&model.architecture)
+}
+
+fn nothing_to_keep(model: &ModelDescription) -> Error {
+    let message = format!("{COPY} keeps the encodings of a GGUF file; `{}` is not one", model.name);
+    Error::new(Kind::InvalidRequest, message).subject(COPY).hint("choose a level; F16 and BF16 do not quantize")
 }

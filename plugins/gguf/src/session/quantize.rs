@@ -1,7 +1,7 @@
 //! The work on one unit: chunks of rows on the host's threads, every chunk written to its final place.
 
 use super::rows::{beyond_half, gather};
-use super::{Encoding, GgufSession, SlotWork};
+use super::{Encoding, GgufSession, SlotWork, stored};
 use llmq_ggml_blocks::{BlockError, BlockType, quantize_rows, validate_rows};
 use llmq_plugin_api::sdk::{Context, Error, Kind, Output, StatisticKind, Unit};
 use llmq_plugin_api::wire::UnitReport;
@@ -40,6 +40,7 @@ pub(super) fn quantize(session: &GgufSession, cx: &Context, unit: &Unit, out: &O
         match work {
             SlotWork::Derived(bytes) => out.write(slot, 0, bytes)?,
             SlotWork::Encode(encoding) => cut(slot, encoding, &mut chunks),
+            SlotWork::Copy(tensor) => stored::copy(session, cx, slot, unit.tensor(*tensor)?, out)?,
         }
     }
     let total: u64 = chunks.iter().map(|chunk| (chunk.rows * chunk.encoding.columns) as u64).sum();

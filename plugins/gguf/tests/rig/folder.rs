@@ -65,6 +65,7 @@ impl Folder {
             units,
             tensors: described,
             files: files.keys().cloned().collect(),
+            stored_as: None,
         };
         Folder { description, tensors, files, tokenizer, opaque: false }
     }
