@@ -52,7 +52,11 @@ impl<'a> Cursor<'a> {
             2 | 3 => drop(self.take(2)),
             4..=6 => drop(self.take(4)),
             10..=12 => drop(self.take(8)),
-            8 => drop(self.string()),
+            // A value need not be UTF-8.
+            8 => {
+                let n = self.u64() as usize;
+                self.take(n);
+            }
             9 => {
                 let (inner, n) = (self.u32(), self.u64());
                 (0..n).for_each(|_| self.skip_value(inner));

@@ -79,8 +79,7 @@ pub fn of_folder(path: &Path, catalogue: &Catalogue, with_tensors: bool) -> Resu
 
 fn info(reading: Reading, path: &Path, with_tensors: bool) -> QuantizedInfo {
     let size = reading.files.iter().map(|file| file.bytes().len() as u64).sum();
-    let mut info =
-        QuantizedInfo::of(reading.reader.summary().clone(), path, &reading.plugin, size, with_tensors);
+    let mut info = QuantizedInfo::of(reading.reader.summary().clone(), path, &reading.plugin, size, with_tensors);
     info.warnings.extend(reading.passed_over);
     info
 }

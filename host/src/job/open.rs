@@ -6,7 +6,7 @@ use super::spec::JobSpec;
 use super::storage::{Disk, Storage};
 use super::target::Target;
 use super::weights::Weights;
-use super::{Job, request, requantize};
+use super::{Job, requantize, request};
 use crate::cancel::Cancel;
 use crate::event::{Event, Observer};
 use crate::failure::{Class, Failure};

@@ -21,9 +21,8 @@ pub fn check(plan: &Plan, source: &dyn Weights, allowed: bool) -> Result<(), Fai
         encoded.len(),
         kinds.join(", ")
     );
-    Err(Failure::new(Class::InvalidArguments, message).suggest(
-        "Quantize the unquantized model instead, or allow it with --allow-requantize (`convert`: --force)",
-    ))
+    Err(Failure::new(Class::InvalidArguments, message)
+        .suggest("Quantize the unquantized model instead, or allow it with --allow-requantize (`convert`: --force)"))
 }
 
 /// Output tensors that are made from quantized ones in another encoding: name, old and new encoding.

@@ -216,8 +216,7 @@ fn without_ones(shape: &[u64]) -> &[u64] {
 
 /// Source tensors with their places in the reader's list; each one that the plan uses must be there in its own shape.
 fn pairs(plan: &Plan, model: &ModelDescription, stored: &[Written]) -> Result<Vec<(usize, usize)>, Failure> {
-    let by_name: BTreeMap<&str, usize> =
-        stored.iter().enumerate().rev().map(|(index, t)| (t.name, index)).collect();
+    let by_name: BTreeMap<&str, usize> = stored.iter().enumerate().rev().map(|(index, t)| (t.name, index)).collect();
     let used: BTreeSet<u32> = plan.slots.iter().flat_map(|slot| slot.sources.iter().copied()).collect();
     let mut pairs = Vec::with_capacity(used.len());
     for source in used {

@@ -1,9 +1,9 @@
 //! A model description from config.json and a list of tensors, wherever they come from.
 
+use super::ModelError;
 use super::config::{Fields, class_and_family, read_hyperparameters, text_model_config};
 use super::family::{Answers, FoundTensor, assign};
 use super::source::usual_dtype;
-use super::ModelError;
 use llmq_plugin_api::wire::ModelDescription;
 use serde_json::Value;
 

@@ -52,9 +52,13 @@ mod tests {
     #[test]
     fn siblings_are_found_and_strangers_are_not() {
         let folder = tempfile::tempdir().unwrap();
-        for name in
-            ["m-00002-of-00002.gguf", "m-00001-of-00002.gguf", "m-00001-of-00003.gguf", "n-00001-of-00002.gguf", "m.gguf"]
-        {
+        for name in [
+            "m-00002-of-00002.gguf",
+            "m-00001-of-00002.gguf",
+            "m-00001-of-00003.gguf",
+            "n-00001-of-00002.gguf",
+            "m.gguf",
+        ] {
             std::fs::write(folder.path().join(name), b"").unwrap();
         }
         let found = together(folder.path(), "m-00002-of-00002.gguf").unwrap();

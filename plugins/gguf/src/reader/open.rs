@@ -82,7 +82,15 @@ fn check_shards(headers: &[Header], files: &[MappedFile]) -> Result<usize, Error
     let Some(first) = headers.first() else { return refused("no file was given".into(), "") };
     let count = first.unsigned("split.count").unwrap_or(1).max(1);
     if count != headers.len() as u64 {
-        let message = format!("{} says that its model has {count} files, {} were given", files[0].name, headers.len());
+        let numbers: HashSet<u64> = headers.iter().filter_map(|header| header.unsigned("split.no")).collect();
+        let missing: Vec<String> =
+            (0..count.min(1 << 16)).filter(|n| !numbers.contains(n)).take(8).map(|n| (n + 1).to_string()).collect();
+        let message = format!(
+            "{} says that its model has {count} files, {} were given (not there: {})",
+            files[0].name,
+            headers.len(),
+            missing.join(", ")
+        );
         return refused(message, "give all shards (NAME-00001-of-0000N.gguf, ...) together");
     }
     if count == 1 {
@@ -100,7 +108,22 @@ fn check_shards(headers: &[Header], files: &[MappedFile]) -> Result<usize, Error
             return refused(format!("the tensor `{}` is in two shards", twice.info.name), "the shards are damaged");
         }
     }
-    Ok(headers.iter().position(|header| header.unsigned("split.no") == Some(0)).unwrap_or(0))
+    let main = headers.iter().position(|header| header.unsigned("split.no") == Some(0)).unwrap_or(0);
+    for (header, file) in headers.iter().zip(files) {
+        let total = header.unsigned("split.tensors.count").filter(|total| *total != names.len() as u64);
+        if let Some(total) = total {
+            let message = format!("{} speaks of {total} tensors, the {count} shards hold {}", file.name, names.len());
+            return refused(message, "give the shards of one model, each once");
+        }
+        // Shards behind the first usually have no metadata; what they do have must not contradict it.
+        let own = header.key_values.iter().filter(|pair| !pair.key.starts_with("split."));
+        if let Some(pair) = own.into_iter().find(|pair| headers[main].get(&pair.key).is_some_and(|v| *v != pair.value))
+        {
+            let message = format!("{} and {} differ in `{}`", file.name, files[main].name, pair.key);
+            return refused(message, "they belong to different models; give the shards of one");
+        }
+    }
+    Ok(main)
 }
 
 /// The stated level, or the encoding of most bytes if a level has its name.

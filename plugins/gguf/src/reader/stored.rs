@@ -77,12 +77,8 @@ pub(super) fn rest(headers: &[Header], shards: &[usize], files: &[MappedFile]) -
 pub fn parse_rest(mut rest: &[u8]) -> Result<Vec<Header>, ContainerError> {
     let mut headers = Vec::new();
     while !rest.is_empty() {
-        let cut = || ContainerError::Truncated {
-            what: "the headers of a source",
-            at: 0,
-            wanted: 8,
-            left: rest.len() as u64,
-        };
+        let cut =
+            || ContainerError::Truncated { what: "the headers of a source", at: 0, wanted: 8, left: rest.len() as u64 };
         let (length, behind) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
         let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| cut())?;
         let (header, behind) = behind.split_at_checked(length).ok_or_else(cut)?;

@@ -56,12 +56,8 @@ impl GgufSession {
         let unfit = |error: crate::mixture::MixtureError| Error::new(Kind::UnsupportedModel, error.to_string());
         let assigned = assign(recipe, &shape, &candidates).map_err(unfit)?;
 
-        let plan = Plan {
-            dropped: collection.dropped,
-            warnings: metadata.warnings,
-            notes: metadata.notes,
-            ..Plan::default()
-        };
+        let plan =
+            Plan { dropped: collection.dropped, warnings: metadata.warnings, notes: metadata.notes, ..Plan::default() };
         let warnings = warnings(arch, description, &assigned, &options, recipe);
         let draft = Draft {
             stem: request.stem.clone(),

@@ -144,7 +144,8 @@ mod tests {
         let files: Vec<u32> = layout.places.iter().map(|(file, _)| *file).collect();
         assert_eq!(files, [0, 0, 1]);
         let second = crate::container::decode(&layout.headers[1], 1 << 20).unwrap();
-        let found: Vec<(&str, &Value)> = second.key_values.iter().map(|pair| (pair.key.as_str(), &pair.value)).collect();
+        let found: Vec<(&str, &Value)> =
+            second.key_values.iter().map(|pair| (pair.key.as_str(), &pair.value)).collect();
         let (no, all, two) = (Value::U16(1), Value::I32(3), Value::U16(2));
         assert_eq!(found, [("split.no", &no), ("split.tensors.count", &all), ("split.count", &two)]);
         let whole = lay_out("m", &keys, tensors(&[8, 8]), &Splitting::Tensors(2)).unwrap();

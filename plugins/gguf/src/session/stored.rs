@@ -31,12 +31,7 @@ const GUESSED: u32 = 1024;
 const COPIED: usize = 4 << 20;
 
 /// Plans a job from GGUF to GGUF.
-pub(super) fn open(
-    format: &str,
-    model: &Model,
-    request: &Request,
-    options: &Options,
-) -> Result<GgufSession, Error> {
+pub(super) fn open(format: &str, model: &Model, request: &Request, options: &Options) -> Result<GgufSession, Error> {
     let description = model.description();
     if format != "gguf" {
         let message = format!("the source comes as `{format}`, which the GGUF backend does not read");
