@@ -1,6 +1,6 @@
 //! Speed of every type in one thread, beside the reference's library if `LLMQ_GGML_BASE` names one.
 //!
-//! Thread CPU time, the best of several rounds that alternate between the two, over 4 Mi normal weights rounded to
+//! Thread CPU time, the median of several rounds that alternate between the two, over normal weights rounded to
 //! bfloat16 in rows of 4096. Prints million weights per second and the ratio.
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
@@ -11,12 +11,12 @@ mod rows;
 
 use std::hint::black_box;
 
-use llmq_ggml_blocks::{BlockType, dequantize_rows, quantize_rows};
+use llmq_ggml_blocks::{BlockType, Path, dequantize_rows, quantize_rows};
 use reference::Reference;
 use rows::Random;
 
 const COLS: usize = 4096;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 /// CPU time of this thread in seconds.
 fn thread_seconds() -> f64 {
@@ -35,31 +35,38 @@ fn thread_seconds() -> f64 {
     now.seconds as f64 + now.nanoseconds as f64 * 1e-9
 }
 
-/// Best CPU seconds of `ours` and `theirs`, run in turn.
-fn best(mut ours: impl FnMut(), mut theirs: impl FnMut()) -> (f64, f64) {
+/// Median CPU seconds of `ours` and `theirs`, run in turn.
+fn medians(mut ours: impl FnMut(), mut theirs: impl FnMut()) -> (f64, f64) {
     let timed = |work: &mut dyn FnMut()| {
         let start = thread_seconds();
         work();
         thread_seconds() - start
     };
-    let mut least = (f64::MAX, f64::MAX);
-    for _ in 0..ROUNDS {
-        least.0 = least.0.min(timed(&mut ours));
-        least.1 = least.1.min(timed(&mut theirs));
+    let mut rounds = ([0.0; ROUNDS], [0.0; ROUNDS]);
+    for round in 0..ROUNDS {
+        rounds.0[round] = timed(&mut ours);
+        rounds.1[round] = timed(&mut theirs);
     }
-    least
+    rounds.0.sort_by(f64::total_cmp);
+    rounds.1.sort_by(f64::total_cmp);
+    (rounds.0[ROUNDS / 2], rounds.1[ROUNDS / 2])
 }
 
 fn main() {
     let reference = Reference::open();
     let only = std::env::args().nth(1).filter(|name| !name.starts_with("--"));
+    println!("path: {}", Path::chosen());
     println!("{:22} {:>10} {:>10} {:>7}", "Mweights/s", "ours", "reference", "ratio");
     for &ty in BlockType::ALL.iter().filter(|ty| ty.can_quantize() && **ty != BlockType::F32) {
         if only.as_ref().is_some_and(|only| !only.eq_ignore_ascii_case(ty.name())) {
             continue;
         }
-        // The slow searches get fewer weights.
-        let count = if ty.block_len() == 1 { 1 << 22 } else { 1 << 20 };
+        // Blocks take longer than plain numbers, searches in codebooks longest.
+        let count = match ty {
+            BlockType::F16 | BlockType::BF16 => 1 << 22,
+            _ if ty.name().starts_with("IQ") => 1 << 17,
+            _ => 1 << 20,
+        };
         let mut random = Random::new(7);
         let x: Vec<f32> = (0..count / COLS).flat_map(|_| rows::row(&mut random, COLS, "bf16")).collect();
         let q = rows::importance(&mut random, COLS, "lognormal");
@@ -81,7 +88,7 @@ fn main() {
             }
             show(
                 what,
-                best(
+                medians(
                     || quantize_rows(ty, black_box(&x), COLS, q, &mut bytes).unwrap(),
                     || {
                         if let Some(reference) = &reference {
@@ -94,7 +101,7 @@ fn main() {
         }
         show(
             "dequantize",
-            best(
+            medians(
                 || dequantize_rows(ty, black_box(&bytes), COLS, &mut back).unwrap(),
                 || {
                     if let Some(reference) = &reference {
