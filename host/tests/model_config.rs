@@ -5,6 +5,7 @@ mod model_folder;
 use llm_quantize::model::config::{
     Fields, class_and_family, read_attention_windows, read_hyperparameters, text_model_config,
 };
+use llm_quantize::model::family::Families;
 use llm_quantize::model::{ModelError, ModelErrorKind};
 use llmq_plugin_api::wire::{Hyperparameters, RopeScaling};
 use model_folder::llama_config;
@@ -13,13 +14,13 @@ use serde_json::{Value, json};
 
 fn read(config: &Value) -> Result<Hyperparameters, ModelError> {
     let text = text_model_config(config)?;
-    let (_, family) = class_and_family(&text)?;
+    let (_, family) = class_and_family(&text, Families::default())?;
     read_hyperparameters(&Fields::new(&text, family))
 }
 
 fn windows(config: &Value) -> Vec<Option<u32>> {
     let text = text_model_config(config).unwrap();
-    let (_, family) = class_and_family(&text).unwrap();
+    let (_, family) = class_and_family(&text, Families::default()).unwrap();
     let fields = Fields::new(&text, family);
     read_attention_windows(&fields, fields.count("num_hidden_layers", 1..=4096).unwrap()).unwrap()
 }
@@ -198,7 +199,7 @@ fn errors_name_key_value_and_what_is_right() {
         (with("rope_scaling", json!({"type": "linear", "factor": 0.5})), "`rope_scaling.factor` is 0.5"),
         (with("rope_scaling", json!({"type": "spiral"})), "expected default, linear, dynamic"),
         (with("rope_scaling", json!({"type": 4})), "`rope_scaling.type` is 4"),
-        (with("rope_scaling", json!({"full_attention": {"rope_theta": 1.0}})), "by layer type are not supported"),
+        (with("rope_scaling", json!({"full_attention": {"rope_theta": 1.0}})), "no parameters by layer type"),
         (with("rope_parameters", json!({"rope_theta": 5.0})), "expected 5, as rope_parameters.rope_theta says"),
         (llama3("high_freq_factor", json!(0.5)), "expected a number above low_freq_factor = 1"),
         (llama3("original_max_position_embeddings", Value::Null), "as llama3 needs it"),
@@ -288,5 +289,49 @@ proptest! {
         if let Ok(h) = read(&config) {
             prop_assert!(h.attention.heads % h.attention.kv_heads == 0 && h.attention.head_dim > 0);
         }
+    }
+}
+
+#[test]
+fn layers_with_a_window_may_rotate_in_their_own_way() {
+    let base = json!({
+        "hidden_size": 8, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 6, "vocab_size": 12,
+        "num_hidden_layers": 4, "max_position_embeddings": 64, "sliding_window": 16, "head_dim": 2,
+    });
+    let of = |class: &str, more: Value| {
+        let mut config = base.clone();
+        config["architectures"] = json!([class]);
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        read(&config)
+    };
+    let by_type = json!({ "rope_parameters": {
+        "full_attention": { "rope_type": "linear", "factor": 8.0, "rope_theta": 100.0 },
+        "sliding_attention": { "rope_type": "default", "rope_theta": 10.0 },
+    } });
+    let numbers = of("Gemma3ForCausalLM", by_type).unwrap();
+    let (full, sliding) = (numbers.rope.unwrap(), numbers.sliding_rope.unwrap());
+    assert_eq!((full.theta, sliding.theta), (100.0, 10.0));
+    assert!(full.scaling.is_some() && sliding.scaling.is_none());
+    let numbers = of("Gemma3ForCausalLM", json!({})).unwrap();
+    assert_eq!((numbers.rope.unwrap().theta, numbers.sliding_rope.unwrap().theta), (1e6, 1e4));
+    assert_eq!(numbers.attention.windows, [Some(16); 4]);
+    let yarn = json!({ "rope_theta": 7.0, "rope_scaling": { "rope_type": "yarn", "factor": 4.0 } });
+    let numbers = of("Olmo3ForCausalLM", yarn).unwrap();
+    let sliding = numbers.sliding_rope.unwrap();
+    assert!(numbers.rope.unwrap().scaling.is_some() && sliding.scaling.is_none());
+    assert_eq!(sliding.theta, 7.0);
+    assert_eq!(numbers.attention.windows, [Some(16), Some(16), Some(16), None]);
+    let letters = json!({ "sliding_window_pattern": "LG" });
+    let numbers = of("Exaone4ForCausalLM", letters).unwrap();
+    assert_eq!(numbers.attention.windows, [Some(16), None, Some(16), None]);
+    assert!(numbers.sliding_rope.is_none());
+    for more in [
+        json!({ "sliding_window_pattern": "LXG" }),
+        json!({ "sliding_window_pattern": "" }),
+        json!({ "sliding_window_pattern": 0 }),
+        json!({ "rope_parameters": { "full_attention": { "rope_theta": 1.0 }, "rope_theta": 2.0 } }),
+        json!({ "rope_parameters": { "full_attention": { "rope_theta": 1.0 } } }),
+    ] {
+        assert!(of("Exaone4ForCausalLM", more.clone()).is_err(), "{more}");
     }
 }

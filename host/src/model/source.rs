@@ -4,7 +4,7 @@ use super::config::{
     AttentionWindows, Fields, class_and_family, read_attention_windows, read_hyperparameters, text_model_config,
 };
 use super::content::{Content, Form, same_rows};
-use super::family::{Answers, Family, FoundTensor, assign};
+use super::family::{Answers, Families, Family, FoundTensor, assign};
 use super::fingerprint::fingerprint;
 use super::folder::{GENERATION_CONFIG, parse, read_config, require_folder};
 use super::name::model_name;
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub struct Model {
     folder: PathBuf,
     description: ModelDescription,
-    family: &'static Family,
+    family: Family,
     windows: AttentionWindows,
     files: Vec<MappedFile>,
     container: Container,
@@ -64,7 +64,7 @@ impl Model {
         let config = read_config(path)?;
         let text = text_model_config(&config)?;
         let scheme = scheme(&text)?;
-        let (architecture, family) = class_and_family(&text)?;
+        let (architecture, family) = class_and_family(&text, Families::default())?;
         let fields = Fields::new(&text, family);
         let mut hyperparameters = read_hyperparameters(&fields)?;
         let windows = read_attention_windows(&fields, hyperparameters.layers)?;
@@ -113,6 +113,7 @@ impl Model {
         };
         let usual = description.tensors.iter().map(|tensor| (tensor.dtype.as_str(), tensor));
         description.dtype = usual_dtype(usual);
+        let family = family.clone();
         Ok(Model { folder: path.to_owned(), description, family, windows, files, container, contents, notes })
     }
 
@@ -122,8 +123,8 @@ impl Model {
     }
 
     /// The family description that matched.
-    pub fn family(&self) -> &'static Family {
-        self.family
+    pub fn family(&self) -> &Family {
+        &self.family
     }
 
     /// The folder, as it was given.

@@ -67,6 +67,9 @@ pub struct Hyperparameters {
     /// Rotary embedding, absent for learned or no positions.
     #[serde(default)]
     pub rope: Option<Rope>,
+    /// Rotary embedding of the layers with a sliding window, if it differs from that of the others.
+    #[serde(default)]
+    pub sliding_rope: Option<Rope>,
     /// Epsilon of the norms.
     pub norm_eps: f64,
     /// `rms` or `layer`.
@@ -94,6 +97,9 @@ pub struct Attention {
     /// Window of sliding attention in tokens, if it is in use.
     #[serde(default)]
     pub sliding_window: Option<u32>,
+    /// The window of every layer, `None` for full attention. Empty from hosts that do not say it by layer.
+    #[serde(default)]
+    pub windows: Vec<Option<u32>>,
 }
 
 /// Rotary position embedding.
@@ -202,6 +208,9 @@ pub struct TensorDescription {
     /// Expert number, if it is one expert's own tensor.
     #[serde(default)]
     pub expert: Option<u32>,
+    /// Head number, if it is one head's own tensor.
+    #[serde(default)]
+    pub head: Option<u32>,
     /// Stored dtype in safetensors' spelling: `F32`, `F16`, `BF16`, ...
     pub dtype: String,
     /// Row-major shape; a matrix is `[rows (outputs), columns (inputs)]`.

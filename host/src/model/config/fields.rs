@@ -76,10 +76,25 @@ impl<'a> Fields<'a> {
         as_positive(self.word(key), &value)
     }
 
-    /// True or false.
+    /// True or false; `not KEY` turns it around.
     pub fn switch(&self, key: &'a str) -> Result<bool, ModelError> {
+        if let Some(key) = key.strip_prefix("not ") {
+            return self.switch(key).map(|value| !value);
+        }
         let value = self.required(key, "true or false")?;
         value.as_bool().ok_or_else(|| refuse(self.word(key), Some(&value), "true or false"))
+    }
+
+    /// `sliding_window_pattern`: a number n, every n-th layer being full, or letters, L for each layer with a window.
+    pub fn sliding_pattern(&self) -> Result<Vec<bool>, ModelError> {
+        let key = "sliding_window_pattern";
+        if let Some(Value::String(letters)) = self.stated(key) {
+            let known = !letters.is_empty() && letters.len() <= 4096 && letters.bytes().all(|b| b"LG".contains(&b));
+            let refused = || refuse(key, self.stated(key), "a number, or letters L (window) and G (full)");
+            return known.then(|| letters.bytes().map(|b| b == b'L').collect()).ok_or_else(refused);
+        }
+        let every = self.count(key, 1..=4096)?;
+        Ok((1..=every).map(|layer| layer != every).collect())
     }
 
     /// A word.

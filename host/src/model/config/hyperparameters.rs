@@ -2,7 +2,7 @@
 
 use super::Fields;
 use super::fields::refuse;
-use super::rope::read_rope;
+use super::rope::{read_rope, read_sliding_rope};
 use crate::model::ModelError;
 use crate::model::family::SlidingRule;
 use llmq_plugin_api::wire::{Attention, Experts, Hyperparameters};
@@ -54,11 +54,16 @@ pub fn read_hyperparameters(fields: &Fields<'_>) -> Result<Hyperparameters, Mode
             kv_heads,
             head_dim,
             head_dim_stated: fields.stated("head_dim").is_some(),
-            sliding_window: windows.into_iter().flatten().next(),
+            sliding_window: windows.iter().flatten().copied().next(),
+            windows,
         },
         rope: match family.rope_layout.as_str() {
             "none" => None,
             layout => Some(read_rope(fields, layout, head_dim, context_length)?),
+        },
+        sliding_rope: match family.rope_layout.as_str() {
+            "none" => None,
+            layout => read_sliding_rope(fields, layout, head_dim, context_length)?,
         },
         norm_eps: fields.positive("rms_norm_eps")?,
         norm: family.norm.clone(),
@@ -92,7 +97,7 @@ pub fn read_attention_windows(fields: &Fields<'_>, layers: u32) -> Result<Attent
     let sliding = fields.family().sliding;
     let in_use = match sliding {
         SlidingRule::Never => false,
-        SlidingRule::EveryLayer | SlidingRule::EvenLayers => true,
+        SlidingRule::EveryLayer | SlidingRule::EvenLayers | SlidingRule::AllButEvery => true,
         SlidingRule::UpperLayers => fields.switch("use_sliding_window")?,
     };
     let window = if in_use { fields.count_if_any("sliding_window", CONTEXT)? } else { None };
@@ -104,6 +109,10 @@ pub fn read_attention_windows(fields: &Fields<'_>, layers: u32) -> Result<Attent
         SlidingRule::UpperLayers => fields.count("max_window_layers", 0..=u32::MAX)?,
         _ => 0,
     };
+    if sliding == SlidingRule::AllButEvery {
+        let slides = fields.sliding_pattern()?;
+        return Ok((0..layers).map(|layer| slides[layer as usize % slides.len()].then_some(window)).collect());
+    }
     if sliding == SlidingRule::EvenLayers {
         return Ok((0..layers).map(|layer| (layer % 2 == 0).then_some(window)).collect());
     }

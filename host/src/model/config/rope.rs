@@ -4,6 +4,7 @@
 use super::Fields;
 use super::fields::{as_count, as_positive, refuse};
 use crate::model::ModelError;
+use crate::model::family::SlidingRule;
 use llmq_plugin_api::wire::{Rope, RopeScaling};
 use serde_json::{Map, Value};
 
@@ -14,33 +15,72 @@ pub(super) fn read_rope(
     head_dim: u32,
     context_length: u32,
 ) -> Result<Rope, ModelError> {
-    let scaling = parameters(fields)?;
+    let scaling = parameters(fields, FULL)?;
     let theta = theta(fields, &scaling)?;
     let dimensions = dimensions(fields, &scaling, head_dim)?;
     Ok(Rope { theta, dimensions, layout: layout.to_owned(), scaling: scaling.read(dimensions, context_length)? })
 }
 
-/// The object that is in force. Both spellings at once are refused unless they are equal.
-fn parameters(fields: &Fields<'_>) -> Result<Scaling, ModelError> {
+/// Layers that rotary parameters may be stated for.
+const FULL: &str = "full_attention";
+const SLIDING: &str = "sliding_attention";
+
+/// Reads the rotary embedding of layers with a sliding window, where it differs from that of the others: parameters by
+/// layer type, a base of its own, or a context extension that does not reach them.
+pub(super) fn read_sliding_rope(
+    fields: &Fields<'_>,
+    layout: &str,
+    head_dim: u32,
+    context_length: u32,
+) -> Result<Option<Rope>, ModelError> {
+    let layout = layout.to_owned();
+    let full = parameters(fields, FULL)?;
+    if full.by_layer_type {
+        let sliding = parameters(fields, SLIDING)?;
+        let theta = theta(fields, &sliding)?;
+        let dimensions = dimensions(fields, &sliding, head_dim)?;
+        return Ok(Some(Rope { theta, dimensions, layout, scaling: sliding.read(dimensions, context_length)? }));
+    }
+    let dimensions = dimensions(fields, &full, head_dim)?;
+    if let Some(theta) = fields.positive_if_any("rope_local_base_freq")? {
+        return Ok(Some(Rope { theta, dimensions, layout, scaling: None }));
+    }
+    let extended = fields.family().sliding_rope_unscaled && full.read(dimensions, context_length)?.is_some();
+    let theta = theta(fields, &full)?;
+    Ok(extended.then_some(Rope { theta, dimensions, layout, scaling: None }))
+}
+
+/// The object that is in force for a type of layer. Both spellings at once are refused unless they are equal.
+fn parameters(fields: &Fields<'_>, layer_type: &str) -> Result<Scaling, ModelError> {
     let mut found: Option<Scaling> = None;
     for place in ["rope_scaling", "rope_parameters"] {
         let object = match fields.stated(place) {
             None => continue,
             Some(Value::Object(object)) if object.is_empty() => continue,
-            Some(Value::Object(object)) => object.clone(),
+            Some(Value::Object(object)) => object,
             Some(other) => return Err(refuse(place, Some(other), "an object or null")),
         };
+        let by_layer_type = object.values().any(Value::is_object);
+        let slides = fields.family().sliding != SlidingRule::Never;
+        let object = match object.get(layer_type) {
+            Some(Value::Object(own)) if slides && object.keys().all(|key| key == FULL || key == SLIDING) => own.clone(),
+            _ => object.clone(),
+        };
         if let Some((inner, value)) = object.iter().find(|(_, value)| value.is_object()) {
-            let expected = "a number or a word: rotary parameters by layer type are not supported yet";
+            let expected = if slides {
+                "a number or a word, or the parameters of full_attention and sliding_attention and nothing else"
+            } else {
+                "a number or a word: this class has no parameters by layer type"
+            };
             return Err(refuse(&format!("{place}.{inner}"), Some(value), expected));
         }
         if let Some(other) = found.as_ref().filter(|other| other.object != object) {
             let expected = format!("not there, or equal to {}", other.place);
             return Err(refuse(place, fields.stated(place), &expected));
         }
-        found.get_or_insert(Scaling { place, object });
+        found.get_or_insert(Scaling { place, object, by_layer_type });
     }
-    Ok(found.unwrap_or(Scaling { place: "rope_parameters", object: Map::new() }))
+    Ok(found.unwrap_or(Scaling { place: "rope_parameters", object: Map::new(), by_layer_type: false }))
 }
 
 /// The base. Two places that disagree are refused: transformers 4 and 5 would choose different ones.
@@ -82,6 +122,8 @@ struct Scaling {
     /// Key of the object in config.json, for errors.
     place: &'static str,
     object: Map<String, Value>,
+    /// Whether config.json states parameters for each type of layer.
+    by_layer_type: bool,
 }
 
 impl Scaling {

@@ -2,7 +2,7 @@
 
 use super::fields::refuse;
 use crate::model::ModelError;
-use crate::model::family::{self, Family};
+use crate::model::family::{self, Families, Family};
 use serde_json::{Map, Value};
 
 /// Keys under which composite models keep the config of their language model, as the reference converter knows them.
@@ -31,7 +31,10 @@ pub fn text_model_config(config: &Value) -> Result<Map<String, Value>, ModelErro
 }
 
 /// Class name and family: by `architectures`, or by `model_type` where that is absent.
-pub fn class_and_family(config: &Map<String, Value>) -> Result<(String, &'static Family), ModelError> {
+pub fn class_and_family<'f>(
+    config: &Map<String, Value>,
+    families: Families<'f>,
+) -> Result<(String, &'f Family), ModelError> {
     let classes = match config.get("architectures") {
         None | Some(Value::Null) => Vec::new(),
         Some(value) => {
@@ -40,24 +43,24 @@ pub fn class_and_family(config: &Map<String, Value>) -> Result<(String, &'static
         }
     };
     if let Some(&class) = classes.first() {
-        return match family::by_class(class) {
+        return match families.by_class(class, config) {
             Some(family) => Ok((class.to_owned(), family)),
-            None => Err(unknown(class)),
+            None => Err(unknown(class, families)),
         };
     }
     let expected = "a list of class names (and `model_type` does not tell either)";
     let Some(Value::String(model_type)) = config.get("model_type") else {
         return Err(refuse("architectures", config.get("architectures"), expected));
     };
-    match family::by_model_type(model_type) {
+    match families.by_model_type(model_type, config) {
         Some(family) => Ok((family.classes[0].clone(), family)),
-        None => Err(unknown(model_type)),
+        None => Err(unknown(model_type, families)),
     }
 }
 
-fn unknown(class: &str) -> ModelError {
+fn unknown(class: &str, families: Families<'_>) -> ModelError {
     // The name goes to a terminal and into a distance computation: keep it short and printable.
     let class: String = class.chars().filter(|c| !c.is_control()).take(100).collect();
-    let nearest = family::nearest(&class, family::supported_classes().map(str::to_owned), 3);
+    let nearest = family::nearest(&class, families.classes().map(str::to_owned), 3);
     ModelError::UnknownArchitecture { class, nearest }
 }

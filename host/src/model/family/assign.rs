@@ -60,9 +60,10 @@ pub fn assign(
     let mut seen = HashSet::with_capacity(found.len());
     let mut left_behind: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
     for (position, tensor) in found.iter().enumerate() {
-        let hit = family.templates.iter().enumerate().find_map(|(i, t)| Some((i, t, t.pattern.matches(tensor.name)?)));
+        let name = family.own_name(tensor.name);
+        let hit = family.templates.iter().enumerate().find_map(|(i, t)| Some((i, t, t.pattern.matches(&name)?)));
         let Some((i, template, captures)) = hit else {
-            match family.ignored.iter().find(|entry| entry.pattern.matches(tensor.name).is_some()) {
+            match family.ignored.iter().find(|entry| entry.pattern.matches(&name).is_some()) {
                 Some(entry) => left_behind.entry(&entry.reason).or_insert((0, tensor.name)).0 += 1,
                 None => return Err(unknown(family, tensor)),
             }
@@ -74,18 +75,22 @@ pub fn assign(
             (UnitKind::Embeddings, _) => 0,
             _ => numbers.layers + 1,
         };
-        seen.insert((i, captures.layer, captures.expert));
+        if !seen.insert((i, captures)) {
+            let problem = format!("`{name}` is there under another name as well");
+            return Err(ModelError::UnexpectedTensor { tensor: tensor.name.to_owned(), problem });
+        }
         let description = TensorDescription {
-            name: tensor.name.to_owned(),
+            name: name.into_owned(),
             role: template.role.clone(),
             part: template.part.clone(),
             unit,
             layer: captures.layer,
             expert: captures.expert,
+            head: captures.head,
             dtype: Dtype::of_stored(tensor.stored_dtype).map_or("", Dtype::as_str).to_owned(),
             shape: tensor.shape.to_vec(),
         };
-        placed.push(((unit, i, captures.expert), description, position));
+        placed.push(((unit, i, captures.expert.or(captures.head)), description, position));
     }
     refuse_missing(family, numbers, &wanted, &seen)?;
     placed.sort_by_key(|(key, ..)| *key);
@@ -125,6 +130,10 @@ fn check(
     if captures.expert.is_some_and(|expert| expert >= experts) {
         return Err(unexpected(format!("there are only {experts} experts, counted from 0")));
     }
+    let heads = heads(&template.role, numbers);
+    if captures.head.is_some_and(|head| head >= heads) {
+        return Err(unexpected(format!("there are only {heads} heads of this kind, counted from 0")));
+    }
     if Dtype::of_stored(tensor.stored_dtype).is_none() {
         let (tensor, file, dtype) = (tensor.name.into(), tensor.file.into(), tensor.stored_dtype.to_string());
         return Err(ModelError::Dtype { tensor, file, dtype });
@@ -150,6 +159,14 @@ fn check(
     Ok(())
 }
 
+/// How many heads have a tensor of their own: norms on keys go by key-value head.
+fn heads(role: &Role, numbers: &Hyperparameters) -> u32 {
+    match role {
+        Role::AttnK | Role::AttnV | Role::AttnKNorm => numbers.attention.kv_heads,
+        _ => numbers.attention.heads,
+    }
+}
+
 /// The hyperparameter behind a name of [`SHAPE_NAMES`](super::schema::SHAPE_NAMES).
 fn shape_value(numbers: &Hyperparameters, name: &str) -> Option<u64> {
     let value = match name {
@@ -171,7 +188,7 @@ fn refuse_missing(
     family: &Family,
     numbers: &Hyperparameters,
     wanted: &[bool],
-    seen: &HashSet<(usize, Option<u32>, Option<u32>)>,
+    seen: &HashSet<(usize, Captures)>,
 ) -> Result<(), ModelError> {
     let (mut names, mut count) = (Vec::new(), 0);
     let experts = numbers.experts.as_ref().map_or(0, |e| e.count);
@@ -181,11 +198,15 @@ fn refuse_missing(
             continue;
         }
         for &layer in &range(template.pattern.has_layer(), numbers.layers) {
-            for &expert in &range(template.pattern.has_expert(), experts) {
-                if !seen.contains(&(i, layer, expert)) {
+            let experts = range(template.pattern.has_expert(), experts);
+            let heads = range(template.pattern.has_head(), heads(&template.role, numbers));
+            for captures in
+                experts.iter().flat_map(|&expert| heads.iter().map(move |&head| Captures { layer, expert, head }))
+            {
+                if !seen.contains(&(i, captures)) {
                     count += 1;
                     if names.len() < NAMED {
-                        names.push(template.pattern.name(Captures { layer, expert }));
+                        names.push(template.pattern.name(captures));
                     }
                 }
             }
@@ -205,7 +226,8 @@ fn stored_tied_head(numbers: &Hyperparameters, tensors: &[(TensorDescription, us
 /// The error for a name no template knows, with the known names most like it.
 fn unknown(family: &Family, tensor: &FoundTensor<'_>) -> ModelError {
     let number = tensor.name.split('.').find_map(|word| word.parse::<u32>().ok());
-    let known = family.templates.iter().map(|t| t.pattern.name(Captures { layer: number, expert: number }));
+    let known =
+        family.templates.iter().map(|t| t.pattern.name(Captures { layer: number, expert: number, head: number }));
     ModelError::UnknownTensor {
         tensor: tensor.name.to_owned(),
         file: tensor.file.to_owned(),

@@ -6,18 +6,26 @@ use std::sync::LazyLock;
 static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
     [
         ("llama", include_str!("../../../families/llama.toml")),
+        ("internlm2", include_str!("../../../families/internlm2.toml")),
+        ("minicpm", include_str!("../../../families/minicpm.toml")),
+        ("exaone4", include_str!("../../../families/exaone4.toml")),
         ("mistral", include_str!("../../../families/mistral.toml")),
         ("qwen2", include_str!("../../../families/qwen2.toml")),
         ("qwen3", include_str!("../../../families/qwen3.toml")),
         ("olmo2", include_str!("../../../families/olmo2.toml")),
+        ("olmo3", include_str!("../../../families/olmo3.toml")),
+        ("olmoe", include_str!("../../../families/olmoe.toml")),
         ("stablelm", include_str!("../../../families/stablelm.toml")),
         ("starcoder2", include_str!("../../../families/starcoder2.toml")),
+        ("nemotron", include_str!("../../../families/nemotron.toml")),
         ("phi", include_str!("../../../families/phi.toml")),
         ("phi3", include_str!("../../../families/phi3.toml")),
         ("gemma", include_str!("../../../families/gemma.toml")),
         ("gemma2", include_str!("../../../families/gemma2.toml")),
+        ("gemma3", include_str!("../../../families/gemma3.toml")),
         ("granite", include_str!("../../../families/granite.toml")),
         ("cohere", include_str!("../../../families/cohere.toml")),
+        ("cohere2", include_str!("../../../families/cohere2.toml")),
         ("mixtral", include_str!("../../../families/mixtral.toml")),
         ("qwen2_moe", include_str!("../../../families/qwen2_moe.toml")),
         ("qwen3_moe", include_str!("../../../families/qwen3_moe.toml")),
@@ -26,6 +34,8 @@ static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
         ("seed_oss", include_str!("../../../families/seed_oss.toml")),
         ("gpt2", include_str!("../../../families/gpt2.toml")),
         ("gpt_neox", include_str!("../../../families/gpt_neox.toml")),
+        ("falcon2", include_str!("../../../families/falcon2.toml")),
+        ("falcon_40b", include_str!("../../../families/falcon_40b.toml")),
         ("falcon", include_str!("../../../families/falcon.toml")),
         ("glm4", include_str!("../../../families/glm4.toml")),
     ]
@@ -38,21 +48,6 @@ static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
 /// Every family.
 pub fn builtin() -> &'static [Family] {
     &FAMILIES
-}
-
-/// The family of a class in `architectures`.
-pub fn by_class(class: &str) -> Option<&'static Family> {
-    builtin().iter().find(|family| family.classes.iter().any(|c| c == class))
-}
-
-/// The family of a `model_type`.
-pub fn by_model_type(model_type: &str) -> Option<&'static Family> {
-    builtin().iter().find(|family| family.model_types.iter().any(|t| t == model_type))
-}
-
-/// Every supported class, in the order of the families.
-pub fn supported_classes() -> impl Iterator<Item = &'static str> {
-    builtin().iter().flat_map(|family| &family.classes).map(String::as_str)
 }
 
 #[cfg(test)]
@@ -68,7 +63,8 @@ mod tests {
             assert!(["rms", "layer"].contains(&family.norm.as_str()), "{}", family.id);
             assert!(["half", "interleaved", "none"].contains(&family.rope_layout.as_str()), "{}", family.id);
             for word in family.classes.iter().chain(&family.model_types) {
-                assert!(claimed.insert(word), "{word} is claimed twice");
+                // Variants of one class must ask for different values.
+                assert!(claimed.insert((word, family.requires.to_string())), "{word} is claimed twice");
             }
         }
     }
@@ -77,6 +73,7 @@ mod tests {
     fn conditions_have_defaults() {
         for family in builtin() {
             for key in family.templates.iter().filter_map(|t| t.when.as_ref()) {
+                let key = key.strip_prefix("not ").unwrap_or(key);
                 assert!(family.defaults.get(key).is_some_and(toml::Value::is_bool), "{}: {key}", family.id);
             }
         }

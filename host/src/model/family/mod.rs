@@ -7,10 +7,14 @@ mod builtin;
 mod pattern;
 mod schema;
 mod shape;
+mod spelling;
+mod variant;
 
 pub(in crate::model) use assign::nearest;
 pub use assign::{Answers, Assignment, FoundTensor, assign};
-pub use builtin::{builtin, by_class, by_model_type, supported_classes};
+pub use builtin::builtin;
 pub use pattern::{Captures, NamePattern};
 pub use schema::{Family, Feed, IgnoredTensor, SlidingRule, TensorTemplate};
 pub use shape::ShapeExpression;
+pub use spelling::Renaming;
+pub use variant::Families;

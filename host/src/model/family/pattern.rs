@@ -1,12 +1,15 @@
-//! Tensor name patterns: literal segments between dots, with `{layer}` and `{expert}` standing for numbers.
+//! Tensor name patterns: literal segments between dots, `{layer}`, `{expert}` and `{head}` standing for numbers, and
+//! `{rest}` at the end for anything.
 
 /// Numbers found in a name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Captures {
     /// Value of `{layer}`.
     pub layer: Option<u32>,
     /// Value of `{expert}`.
     pub expert: Option<u32>,
+    /// Value of `{head}`.
+    pub head: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,9 @@ enum Segment {
     Literal(String),
     Layer,
     Expert,
+    Head,
+    /// One segment or more, only at the end.
+    Rest,
 }
 
 /// A parsed pattern.
@@ -28,14 +34,21 @@ impl NamePattern {
             let segment = match word {
                 "{layer}" => Segment::Layer,
                 "{expert}" => Segment::Expert,
+                "{head}" => Segment::Head,
+                "{rest}" => Segment::Rest,
                 "" => return Err(format!("pattern `{text}` has an empty segment")),
                 other if other.contains(['{', '}']) => {
-                    return Err(format!("pattern `{text}`: `{other}` is neither {{layer}} nor {{expert}}"));
+                    return Err(format!(
+                        "pattern `{text}`: `{other}` is none of {{layer}}, {{expert}}, {{head}} and {{rest}}"
+                    ));
                 }
                 other => Segment::Literal(other.to_owned()),
             };
             if segments.contains(&segment) && !matches!(segment, Segment::Literal(_)) {
                 return Err(format!("pattern `{text}` has `{word}` twice"));
+            }
+            if segments.last() == Some(&Segment::Rest) {
+                return Err(format!("pattern `{text}` goes on behind {{rest}}"));
             }
             segments.push(segment);
         }
@@ -53,6 +66,8 @@ impl NamePattern {
                 Segment::Literal(_) => return None,
                 Segment::Layer => captures.layer = Some(number(word)?),
                 Segment::Expert => captures.expert = Some(number(word)?),
+                Segment::Head => captures.head = Some(number(word)?),
+                Segment::Rest => return Some(captures),
             }
         }
         words.next().is_none().then_some(captures)
@@ -68,6 +83,8 @@ impl NamePattern {
                 Segment::Literal(literal) => literal.clone(),
                 Segment::Layer => shown(numbers.layer, "{layer}"),
                 Segment::Expert => shown(numbers.expert, "{expert}"),
+                Segment::Head => shown(numbers.head, "{head}"),
+                Segment::Rest => "{rest}".to_owned(),
             })
             .collect();
         words.join(".")
@@ -76,6 +93,16 @@ impl NamePattern {
     /// Whether `{layer}` occurs.
     pub fn has_layer(&self) -> bool {
         self.0.contains(&Segment::Layer)
+    }
+
+    /// Whether `{head}` occurs.
+    pub fn has_head(&self) -> bool {
+        self.0.contains(&Segment::Head)
+    }
+
+    /// Whether it ends with `{rest}`.
+    pub fn is_open(&self) -> bool {
+        self.0.contains(&Segment::Rest)
     }
 
     /// Whether `{expert}` occurs.
@@ -99,7 +126,7 @@ mod tests {
         let pattern = NamePattern::parse("model.layers.{layer}.experts.{expert}.w1.weight").unwrap();
         let name = "model.layers.12.experts.0.w1.weight";
         let captures = pattern.matches(name).unwrap();
-        assert_eq!(captures, Captures { layer: Some(12), expert: Some(0) });
+        assert_eq!(captures, Captures { layer: Some(12), expert: Some(0), head: None });
         assert_eq!(pattern.name(captures), name);
         assert_eq!(pattern.name(Captures::default()), "model.layers.{layer}.experts.{expert}.w1.weight");
     }
@@ -114,8 +141,17 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_of_a_name_is_anything_but_nothing() {
+        let pattern = NamePattern::parse("vision_tower.{rest}").unwrap();
+        assert!(pattern.matches("vision_tower.layers.0.norm.weight").is_some());
+        assert!(pattern.matches("vision_tower.x").is_some());
+        assert!(pattern.matches("vision_tower").is_none());
+        assert!(pattern.matches("vision_towers.x").is_none());
+    }
+
+    #[test]
     fn wrong_patterns_are_refused() {
-        for text in ["", "a..b", "a.{block}", "a.x{layer}", "{layer}.{layer}"] {
+        for text in ["", "a..b", "{rest}.a", "a.{block}", "a.x{layer}", "{layer}.{layer}"] {
             assert!(NamePattern::parse(text).is_err(), "{text}");
         }
     }

@@ -1,6 +1,6 @@
 //! The vocabulary of family descriptions, and their reading from TOML.
 
-use super::{NamePattern, ShapeExpression};
+use super::{NamePattern, Renaming, ShapeExpression};
 use llmq_plugin_api::wire::{Role, UnitKind};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -41,6 +41,8 @@ pub enum SlidingRule {
     EveryLayer,
     /// Layers from `max_window_layers` on, if `use_sliding_window` is set.
     UpperLayers,
+    /// All but every n-th layer, n being `sliding_window_pattern`, if `sliding_window` is set.
+    AllButEvery,
     /// Layers 0, 2, 4, ..., if `sliding_window` is set.
     EvenLayers,
 }
@@ -100,6 +102,12 @@ pub struct Family {
     pub defaults: toml::Table,
     /// This family's words for keys that others call differently, for example `hidden_size = "n_embd"`.
     pub keys: BTreeMap<String, String>,
+    /// Values of config.json that set this family apart from another one with the same class.
+    pub requires: toml::Table,
+    /// Other beginnings of its tensors' names.
+    pub renamings: Vec<Renaming>,
+    /// Whether layers with a sliding window keep the unextended rotation where the others extend theirs.
+    pub sliding_rope_unscaled: bool,
 }
 
 impl Family {
@@ -126,6 +134,9 @@ impl Family {
             ignored: ignored.collect::<Result<_, String>>()?,
             defaults: file.defaults,
             keys: file.keys,
+            requires: file.requires,
+            renamings: file.renamings,
+            sliding_rope_unscaled: file.sliding_rope_unscaled,
         })
     }
 
@@ -158,6 +169,12 @@ struct FamilyFile {
     defaults: toml::Table,
     #[serde(default)]
     keys: BTreeMap<String, String>,
+    #[serde(default)]
+    requires: toml::Table,
+    #[serde(default)]
+    renamings: Vec<Renaming>,
+    #[serde(default)]
+    sliding_rope_unscaled: bool,
 }
 
 #[derive(Deserialize)]

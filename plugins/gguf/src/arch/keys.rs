@@ -1,7 +1,7 @@
 //! The architecture's own metadata keys, from the host's resolved hyperparameters.
 
 use super::Architecture;
-use crate::value::{KeyValue, Value};
+use crate::value::{Array, KeyValue, Value};
 use llmq_plugin_api::wire::{Experts, Hyperparameters, ModelDescription, Rope, RopeScaling};
 use serde_json::Value as Json;
 
@@ -44,6 +44,16 @@ pub enum Key {
     ExpertFeedForwardLength,
     /// `attention.sliding_window`, if there is a window.
     SlidingWindow,
+    /// `attention.sliding_window_pattern`: for every layer whether it has a window; left out if all but every
+    /// `usual`-th layer have one, which llama.cpp then takes for granted.
+    WindowPattern {
+        /// The pattern that needs no key.
+        usual: Option<u32>,
+    },
+    /// `rope.freq_base_swa`, if layers with a window rotate by a base of their own.
+    SlidingRopeBase,
+    /// `rope.scaling.type` = `none`, if the context is not extended.
+    NoRopeScaling,
     /// Phi-3's `rope.scaling.attn_factor` for its extended context.
     LongRopeFactor,
     /// A number of config.json.
@@ -54,6 +64,22 @@ pub enum Key {
         config: &'static str,
         /// What the class assumes.
         default: f64,
+    },
+    /// A number of config.json, left out if it is not there or 0.
+    StatedNumber {
+        /// GGUF name behind the architecture.
+        key: &'static str,
+        /// config.json's name.
+        config: &'static str,
+    },
+    /// The quotient of two numbers of config.json.
+    Quotient {
+        /// GGUF name behind the architecture.
+        key: &'static str,
+        /// What is divided.
+        over: Operand,
+        /// What it is divided by.
+        under: Operand,
     },
     /// A whole number of config.json.
     Count {
@@ -77,6 +103,17 @@ pub enum Key {
     Word(&'static str, &'static str),
     /// `tokenizer.ggml.add_bos_token` in front of the vocabulary's keys; these set its value.
     AddBos,
+}
+
+/// One number of a quotient.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Operand {
+    /// config.json's name.
+    pub config: &'static str,
+    /// What the class assumes.
+    pub default: f64,
+    /// Whether its square root is taken.
+    pub root: bool,
 }
 
 /// The key-values of a list of keys, in their order.
@@ -144,6 +181,29 @@ impl Writer {
                     self.put("attention.sliding_window", window);
                 }
             }
+            Key::WindowPattern { usual } => {
+                let windows = &attention.windows;
+                let usual = usual.filter(|n| *n > 0).is_some_and(|n| {
+                    (1..).zip(windows).all(|(layer, window): (u32, _)| window.is_some() != layer.is_multiple_of(n))
+                });
+                if attention.sliding_window.is_some() && !windows.is_empty() && !usual {
+                    let pattern = windows.iter().map(Option::is_some).collect();
+                    self.put("attention.sliding_window_pattern", Value::Array(Array::Bool(pattern)));
+                }
+            }
+            Key::SlidingRopeBase => {
+                let by_layer = |place: &str| settings.get(place).is_some_and(|p| p.get("sliding_attention").is_some());
+                let stated = by_layer("rope_parameters") || by_layer("rope_scaling");
+                let main = numbers.rope.as_ref().map(|rope| rope.theta);
+                if let Some(rope) = numbers.sliding_rope.as_ref().filter(|rope| stated || Some(rope.theta) != main) {
+                    self.put("rope.freq_base_swa", rope.theta as f32);
+                }
+            }
+            Key::NoRopeScaling => {
+                if numbers.rope.as_ref().is_none_or(|rope| rope.scaling.is_none()) {
+                    self.put("rope.scaling.type", "none");
+                }
+            }
             Key::LongRopeFactor => self.with_rope(numbers, |writer, rope| {
                 if let Some(factor) = long_rope_factor(rope, numbers.context_length) {
                     writer.put("rope.scaling.attn_factor", factor as f32);
@@ -151,6 +211,18 @@ impl Writer {
             }),
             Key::Number { key, config, default } => {
                 self.put(key, settings.get(config).and_then(Json::as_f64).unwrap_or(default) as f32);
+            }
+            Key::StatedNumber { key, config } => {
+                if let Some(value) = settings.get(config).and_then(Json::as_f64).filter(|value| *value != 0.0) {
+                    self.put(key, value as f32);
+                }
+            }
+            Key::Quotient { key, over, under } => {
+                let value = |operand: Operand| {
+                    let stated = settings.get(operand.config).and_then(Json::as_f64).unwrap_or(operand.default);
+                    if operand.root { stated.sqrt() } else { stated }
+                };
+                self.put(key, (value(over) / value(under)) as f32);
             }
             Key::Count { key, config, default } => {
                 let stated = settings.get(config).and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok());

@@ -19,6 +19,15 @@ pub enum Layout {
     SecondHalf,
     /// Query, key and value of each head in turn become all queries, all keys, all values: `[h, 3, d]` to `[3, h, d]`.
     HeadsOfThree,
+    /// Queries of all groups, each group being the queries of one key-value head, its key and its value; rotated by
+    /// neighbouring rows.
+    GroupQueries,
+    /// Keys of all groups, rotated by neighbouring rows.
+    GroupKeys,
+    /// Values of all groups.
+    GroupValues,
+    /// All queries, then all keys, then all values of such groups.
+    Groups,
 }
 
 /// Heads of the attention, for layouts that go by head.
@@ -61,19 +70,92 @@ impl Layout {
                 let rows = vec![(3, part * width), (heads.query, per_head * width), (part, width)];
                 Ok((same, View::new(0, rows, width, 1)))
             }
+            (Layout::GroupQueries | Layout::GroupKeys | Layout::GroupValues | Layout::Groups, [_] | [_, _]) => {
+                let groups = Groups::new(rows, width, heads)?;
+                let view = match self {
+                    Layout::GroupQueries => groups.rotated(0, groups.queries)?,
+                    Layout::GroupKeys => groups.rotated(groups.queries, 1)?,
+                    Layout::GroupValues => View::of(vec![groups.part(groups.queries + 1, 1)], width, 1),
+                    _ => View::of(
+                        vec![
+                            groups.part(0, groups.queries),
+                            groups.part(groups.queries, 1),
+                            groups.part(groups.queries + 1, 1),
+                        ],
+                        width,
+                        1,
+                    ),
+                };
+                let mut shape = same;
+                shape[0] = view.rows() as u64;
+                Ok((shape, view))
+            }
             _ => Err(format!("the shape {shape:?} does not fit its arrangement {self:?}")),
         }
     }
 
     /// Shape of the source (row-major) from that of the GGUF tensor.
-    pub fn source_shape(self, gguf: &[u64]) -> Vec<u64> {
+    pub fn source_shape(self, gguf: &[u64], heads: Heads) -> Vec<u64> {
+        let fused = |stored: u64, part: usize| {
+            let all = (heads.query as u64).saturating_add((heads.key as u64).saturating_mul(2));
+            let rows = stored.checked_div(part as u64).unwrap_or(0).saturating_mul(all);
+            std::iter::once(rows).chain(gguf.iter().skip(1).copied()).collect()
+        };
         match (self, gguf) {
+            (Layout::GroupQueries, [rows, ..]) => fused(*rows, heads.query),
+            (Layout::GroupKeys | Layout::GroupValues, [rows, ..]) => fused(*rows, heads.key),
             (Layout::Transposed, [outputs, inputs]) => vec![*inputs, *outputs],
             (Layout::FirstHalf | Layout::SecondHalf, [experts, half, columns]) => {
                 vec![*experts, half.saturating_mul(2), *columns]
             }
             _ => gguf.to_vec(),
         }
+    }
+}
+
+/// Rows fused by key-value head: its queries, its key, its value.
+struct Groups {
+    /// Key-value heads.
+    count: usize,
+    /// Queries of each.
+    queries: usize,
+    /// Rows of one head.
+    head: usize,
+    /// Elements of one row.
+    width: usize,
+}
+
+impl Groups {
+    fn new(rows: usize, width: usize, heads: Heads) -> Result<Groups, String> {
+        if heads.key == 0 || !heads.query.is_multiple_of(heads.key) {
+            return Err(format!("{} query heads are no whole groups of {} key-value heads", heads.query, heads.key));
+        }
+        let head = head_rows(rows, heads.query.saturating_add(heads.key.saturating_mul(2)))?;
+        Ok(Groups { count: heads.key, queries: heads.query / heads.key, head, width })
+    }
+
+    fn start(&self, first: usize) -> usize {
+        first * self.head * self.width
+    }
+
+    fn stride(&self) -> usize {
+        self.start(self.queries + 2)
+    }
+
+    /// `heads` heads of every group, from head `first` of the group on.
+    fn part(&self, first: usize, heads: usize) -> (usize, Vec<(usize, usize)>) {
+        (self.start(first), vec![(self.count, self.stride()), (heads * self.head, self.width)])
+    }
+
+    /// The same with the rows that are rotated together beside each other.
+    fn rotated(&self, first: usize, heads: usize) -> Result<View, String> {
+        if !self.head.is_multiple_of(2) {
+            return Err(format!("{} rows per head are not two equal halves", self.head));
+        }
+        let half = self.head / 2;
+        let head = self.head * self.width;
+        let rows = vec![(self.count, self.stride()), (heads, head), (half, self.width), (2, half * self.width)];
+        Ok(View::new(self.start(first), rows, self.width, 1))
     }
 }
 
@@ -118,6 +200,19 @@ mod tests {
         assert_eq!(rows(Layout::FirstHalf, &[2, 4, 1]), [0, 1, 4, 5]);
         assert_eq!(rows(Layout::SecondHalf, &[2, 4, 1]), [2, 3, 6, 7]);
         assert_eq!(rows(Layout::HeadsOfThree, &[12, 1]), [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]);
+        assert_eq!(rows(Layout::GroupQueries, &[16, 1]), [0, 2, 1, 3, 4, 6, 5, 7]);
+        assert_eq!(rows(Layout::GroupKeys, &[16, 1]), [8, 10, 9, 11]);
+        assert_eq!(rows(Layout::GroupValues, &[16, 1]), [12, 13, 14, 15]);
+    }
+
+    #[test]
+    fn groups_become_all_queries_all_keys_all_values() {
+        let heads = Heads { query: 4, key: 2 };
+        let (shape, view) = Layout::Groups.view(&[8, 1], heads).unwrap();
+        let rows: Vec<usize> = (0..view.rows()).map(|row| view.element(row, 0)).collect();
+        assert_eq!((shape, rows), (vec![8, 1], vec![0, 1, 4, 5, 2, 6, 3, 7]));
+        assert!((0..8).all(|element| view.find(element).is_some_and(|(row, _)| view.element(row, 0) == element)));
+        assert!(Layout::Groups.view(&[8, 1], Heads { query: 3, key: 2 }).is_err());
     }
 
     #[test]
@@ -128,9 +223,13 @@ mod tests {
             (Layout::FirstHalf, vec![2, 4, 3]),
             (Layout::QueryNeighbours, vec![8, 3]),
             (Layout::HeadsOfThree, vec![12, 3]),
+            (Layout::GroupQueries, vec![16, 3]),
+            (Layout::GroupKeys, vec![16, 3]),
+            (Layout::GroupValues, vec![16]),
+            (Layout::Groups, vec![16, 3]),
         ] {
             let (gguf, _) = layout.view(&shape, HEADS).unwrap();
-            assert_eq!(layout.source_shape(&gguf), shape, "{layout:?}");
+            assert_eq!(layout.source_shape(&gguf, HEADS), shape, "{layout:?}");
         }
         for (layout, shape) in [
             (Layout::QueryNeighbours, vec![7, 3]),

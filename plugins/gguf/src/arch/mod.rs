@@ -20,10 +20,10 @@ mod rope;
 mod table;
 mod view;
 
-pub use keys::{Key, write_keys};
+pub use keys::{Key, Operand, write_keys};
 pub use layout::{Heads, Layout};
 pub use line::Line;
 pub use naming::{Named, gguf_name, gguf_names, hugging_face_name};
 pub use rope::{Llama3, RopeTensor, llama3_factors, recover_llama3, rope_tensors};
-pub use table::{Architecture, all, by_family, by_name, families};
+pub use table::{Architecture, Mark, all, by_family, by_name, families};
 pub use view::View;

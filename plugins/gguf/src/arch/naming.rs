@@ -86,6 +86,7 @@ mod tests {
                     unit: 0,
                     layer,
                     expert: None,
+                    head: None,
                     dtype: "BF16".into(),
                     shape: vec![1],
                 };

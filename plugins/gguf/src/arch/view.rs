@@ -7,10 +7,9 @@
 /// Elements of a tensor in another arrangement. Extents are in steps, strides in elements of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
-    /// Element of the source at row 0, column 0.
-    start: usize,
-    /// Extent and stride of each dimension that counts rows, outermost first.
-    rows: Vec<(usize, usize)>,
+    /// Parts whose rows follow each other: the element of the source at row 0, column 0, then extent and stride of each
+    /// dimension that counts rows, outermost first.
+    parts: Vec<(usize, Vec<(usize, usize)>)>,
     /// Columns.
     columns: usize,
     /// Elements from one column to the next.
@@ -20,17 +19,22 @@ pub struct View {
 impl View {
     /// The source as it is: `rows` rows of `columns`.
     pub fn plain(rows: usize, columns: usize) -> View {
-        View { start: 0, rows: vec![(rows, columns)], columns, column_stride: 1 }
+        View::new(0, vec![(rows, columns)], columns, 1)
     }
 
     /// Any view. `rows` holds extents and strides, outermost first.
     pub fn new(start: usize, rows: Vec<(usize, usize)>, columns: usize, column_stride: usize) -> View {
-        View { start, rows, columns, column_stride }
+        View::of(vec![(start, rows)], columns, column_stride)
+    }
+
+    /// Several views of the same columns, one behind the other.
+    pub fn of(parts: Vec<(usize, Vec<(usize, usize)>)>, columns: usize, column_stride: usize) -> View {
+        View { parts, columns, column_stride }
     }
 
     /// Rows of the view.
     pub fn rows(&self) -> usize {
-        self.rows.iter().map(|(extent, _)| extent).product()
+        self.parts.iter().map(|(_, rows)| count(rows)).sum()
     }
 
     /// Columns of the view.
@@ -40,8 +44,18 @@ impl View {
 
     /// The element of the source at a row and a column.
     pub fn element(&self, mut row: usize, column: usize) -> usize {
-        let mut at = self.start + column * self.column_stride;
-        for (extent, stride) in self.rows.iter().rev() {
+        let mut last = None;
+        for (start, rows) in &self.parts {
+            last = Some((start, rows));
+            let held = count(rows);
+            if row < held {
+                break;
+            }
+            row -= held;
+        }
+        let Some((start, rows)) = last else { return column * self.column_stride };
+        let mut at = start + column * self.column_stride;
+        for (extent, stride) in rows.iter().rev() {
             at += row % extent * stride;
             row /= extent;
         }
@@ -57,12 +71,23 @@ impl View {
 
     /// Row and column at which the view holds an element of the source; `None` if it does not.
     pub fn find(&self, element: usize) -> Option<(usize, usize)> {
-        let mut rest = element.checked_sub(self.start)?;
+        let mut before = 0;
+        for (start, rows) in &self.parts {
+            if let Some((row, column)) = self.find_in(*start, rows, element) {
+                return Some((before + row, column));
+            }
+            before += count(rows);
+        }
+        None
+    }
+
+    fn find_in(&self, start: usize, rows: &[(usize, usize)], element: usize) -> Option<(usize, usize)> {
+        let mut rest = element.checked_sub(start)?;
         let mut steps: Vec<(usize, usize, usize)> =
-            self.rows.iter().enumerate().map(|(place, (extent, stride))| (*stride, *extent, place)).collect();
+            rows.iter().enumerate().map(|(place, (extent, stride))| (*stride, *extent, place)).collect();
         steps.push((self.column_stride, self.columns, usize::MAX));
         steps.sort_unstable_by_key(|(stride, ..)| std::cmp::Reverse(*stride));
-        let mut digits = vec![0; self.rows.len()];
+        let mut digits = vec![0; rows.len()];
         let mut column = 0;
         for (stride, extent, place) in steps {
             // A dimension of one step has no part in the sum, whatever its stride.
@@ -76,9 +101,14 @@ impl View {
                 None => column = digit,
             }
         }
-        let row = self.rows.iter().zip(digits).fold(0, |row, ((extent, _), digit)| row * extent + digit);
+        let row = rows.iter().zip(digits).fold(0, |row, ((extent, _), digit)| row * extent + digit);
         (rest == 0).then_some((row, column))
     }
+}
+
+/// Rows that dimensions count together.
+fn count(rows: &[(usize, usize)]) -> usize {
+    rows.iter().map(|(extent, _)| extent).product()
 }
 
 #[cfg(test)]

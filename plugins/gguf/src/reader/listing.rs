@@ -74,14 +74,21 @@ impl Listing {
     /// One tensor per expert.
     fn offer_experts(&mut self, stored: &StoredTensor, named: &Named) -> Result<(), Error> {
         let shape = stored.info.row_major();
-        let [experts, rows, columns] = shape[..] else {
-            return Err(corrupt(stored, format!("has the shape {shape:?}; stacks of experts have three dimensions")));
+        let (experts, rows, columns) = match shape[..] {
+            [experts, rows, columns] => (experts, rows, columns),
+            // Vectors, one per head.
+            [heads, columns] => (heads, 1, columns),
+            _ => {
+                let problem = format!("has the shape {shape:?}; stacks have three dimensions, or two of vectors");
+                return Err(corrupt(stored, problem));
+            }
         };
+        let part = if shape.len() == 2 { vec![columns] } else { vec![rows, columns] };
         if experts > MOST_EXPERTS {
             return Err(corrupt(stored, format!("is a stack of {experts} experts, more than {MOST_EXPERTS}")));
         }
         for expert in 0..experts {
-            let place = self.offer(stored, vec![rows, columns], View::plain(rows as usize, columns as usize));
+            let place = self.offer(stored, part.clone(), View::plain(rows as usize, columns as usize));
             self.offered[place].pieces[0].first_row = (expert * rows) as usize;
             let tensor = &mut self.tensors[place];
             tensor.name = named.expert(expert);
@@ -99,7 +106,7 @@ impl Listing {
         heads: Heads,
         places: &mut HashMap<String, usize>,
     ) -> Result<(), Error> {
-        let shape = named.line.layout.source_shape(&stored.info.row_major());
+        let shape = named.line.layout.source_shape(&stored.info.row_major(), heads);
         let (_, view) = named.line.layout.view(&shape, heads).map_err(|problem| corrupt(stored, problem))?;
         let Some(place) = places.get(&named.name).copied() else {
             let place = self.offer(stored, shape, view);

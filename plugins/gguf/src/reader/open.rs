@@ -5,7 +5,7 @@ use super::listing::{Listing, list};
 use super::shown::shown;
 use super::stored::{in_order, shards_in_order, view};
 use super::{GgufReader, Listed};
-use crate::arch;
+use crate::arch::{self, Mark};
 use crate::container::{Header, decode};
 use crate::mixture::Recipe;
 use llmq_plugin_api::sdk::{Context, Error, Kind, MappedFile};
@@ -25,7 +25,10 @@ impl GgufReader {
         let main = check_shards(&headers, files)?;
         let main = &headers[main];
         let name = main.text("general.architecture").unwrap_or_default();
-        let arch = arch::by_name(name, |key| main.get(&format!("{name}.{key}")).is_some());
+        let arch = arch::by_name(name, |mark| match mark {
+            Mark::Key(key) => main.get(&format!("{name}.{key}")).is_some(),
+            Mark::Tensor(tensor) => headers.iter().flat_map(|h| &h.tensors).any(|t| t.info.name == tensor),
+        });
         let mut warnings = Vec::new();
         if arch.is_none() {
             let known: Vec<&str> = arch::all().map(|arch| arch.name).collect();

@@ -40,7 +40,7 @@ pub(super) fn collect(arch: &Architecture, model: &ModelDescription) -> Result<C
     // seen the last of them.
     let mut placed: Vec<(usize, Gathered)> = Vec::new();
     let mut stacks: Vec<Stack> = Vec::new();
-    let mut last_expert: BTreeMap<Option<u32>, usize> = BTreeMap::new();
+    let mut last_part: BTreeMap<(Option<u32>, Option<Role>), usize> = BTreeMap::new();
     for (place, (index, tensor)) in by_name.into_iter().enumerate() {
         if tensor.role == Role::RopeFrequencies {
             dropped.push((tensor.name.clone(), "llama.cpp computes rotary frequencies itself".to_owned()));
@@ -56,19 +56,20 @@ pub(super) fn collect(arch: &Architecture, model: &ModelDescription) -> Result<C
             return Err(Error::new(Kind::UnsupportedModel, message).subject(&tensor.name));
         }
         for (name, line) in names {
-            let Some(expert) = tensor.expert else {
+            let Some(number) = tensor.expert.or(tensor.head) else {
                 placed.push((place, single(model, name, index, tensor, line)?));
                 continue;
             };
-            last_expert.insert(tensor.layer, place);
+            let together = together(tensor);
+            last_part.insert(together.clone(), place);
             match stacks.iter_mut().find(|stack| stack.name == name) {
-                Some(stack) => stack.parts.push((expert, index)),
-                None => stacks.push(Stack { name, layer: tensor.layer, parts: vec![(expert, index)] }),
+                Some(stack) => stack.parts.push((number, index)),
+                None => stacks.push(Stack { name, together, parts: vec![(number, index)] }),
             }
         }
     }
     for stack in stacks {
-        let place = last_expert.get(&stack.layer).copied().unwrap_or(0);
+        let place = last_part.get(&stack.together).copied().unwrap_or(0);
         placed.push((place, stacked(model, stack)?));
     }
     placed.sort_by_key(|(place, _)| *place);
@@ -77,11 +78,16 @@ pub(super) fn collect(arch: &Architecture, model: &ModelDescription) -> Result<C
     Ok(Collection { tensors, dropped })
 }
 
-/// Experts of one layer that become one tensor.
+/// What the converter waits for before it writes a stack: all experts of a layer, all heads of one norm.
+fn together(tensor: &TensorDescription) -> (Option<u32>, Option<Role>) {
+    (tensor.layer, tensor.head.map(|_| tensor.role.clone()))
+}
+
+/// Experts, or heads, of one layer that become one tensor.
 struct Stack {
     name: String,
-    layer: Option<u32>,
-    /// Expert and source tensor.
+    together: (Option<u32>, Option<Role>),
+    /// Expert or head, and source tensor.
     parts: Vec<(u32, usize)>,
 }
 
@@ -124,7 +130,7 @@ fn stacked(model: &ModelDescription, stack: Stack) -> Result<Gathered, Error> {
         let tensor = &model.tensors[*index];
         if *expert as usize != place || tensor.shape != first.shape || tensor.unit != first.unit {
             let message = format!(
-                "the experts of `{name}` cannot be stacked: `{}` has shape {:?} and follows {place} experts, the first has {:?}",
+                "the parts of `{name}` cannot be stacked: `{}` has shape {:?} and follows {place} others, the first has {:?}",
                 tensor.name, tensor.shape, first.shape
             );
             return Err(Error::new(Kind::UnsupportedModel, message).subject(&tensor.name));

@@ -96,6 +96,7 @@ fn describe(family: &str, layers: u32, stored: &Stored) -> TensorDescription {
         unit,
         layer,
         expert: None,
+        head: None,
         dtype: stored.dtype.clone(),
         shape: stored.shape.clone(),
     }
@@ -130,8 +131,10 @@ fn hyperparameters(config: &Value) -> Hyperparameters {
             head_dim,
             head_dim_stated: config["head_dim"].is_u64(),
             sliding_window: None,
+            windows: Vec::new(),
         },
         rope: Some(Rope { theta, dimensions: head_dim, layout: "half".into(), scaling }),
+        sliding_rope: None,
         norm_eps: config["rms_norm_eps"].as_f64().unwrap(),
         norm: "rms".into(),
         activation: "silu".into(),

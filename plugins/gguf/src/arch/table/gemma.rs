@@ -44,6 +44,17 @@ static GEMMA2: &[&[Line]] = &[
     ],
 ];
 
+/// Gemma 2 with norms on queries and keys.
+static GEMMA3: &[&[Line]] = &[
+    GEMMA2[0],
+    GEMMA2[1],
+    GEMMA2[2],
+    &[
+        plus_one(Role::AttnQNorm, "blk.{}.attn_q_norm", "model.layers.{}.self_attn.q_norm"),
+        plus_one(Role::AttnKNorm, "blk.{}.attn_k_norm", "model.layers.{}.self_attn.k_norm"),
+    ],
+];
+
 /// The entries.
 pub(super) static ENTRIES: &[Architecture] = &[
     Architecture {
@@ -72,6 +83,22 @@ pub(super) static ENTRIES: &[Architecture] = &[
             number("attn_logit_softcapping", "attn_logit_softcapping", 50.0),
             number("final_logit_softcapping", "final_logit_softcapping", 30.0),
             Key::SlidingWindow,
+        ]],
+    },
+    Architecture {
+        name: "gemma3",
+        families: &["gemma3"],
+        mark: None,
+        class: "Gemma3ForCausalLM",
+        model_type: "gemma3_text",
+        words: &[("hidden_act", "hidden_activation")],
+        activation: "gelu_pytorch_tanh",
+        lines: GEMMA3,
+        keys: &[RMS_WITH_WINDOW, &[Key::HeadWidth]],
+        late_keys: &[&[
+            Key::StatedNumber { key: "final_logit_softcapping", config: "final_logit_softcapping" },
+            Key::SlidingWindow,
+            Key::WindowPattern { usual: Some(6) },
         ]],
     },
 ];

@@ -1,7 +1,7 @@
 //! GPT-2 and its kin: fused attention, no gate.
 
-use super::Architecture;
 use super::shared::*;
+use super::{Architecture, Mark};
 use crate::arch::{Key, Layout, Line};
 use llmq_plugin_api::wire::Role;
 
@@ -32,13 +32,26 @@ static GPT_NEOX: &[&[Line]] = &[&[
     line(Role::FfnDown, "blk.{}.ffn_down", "gpt_neox.layers.{}.mlp.dense_4h_to_h"),
 ]];
 
-/// With one key-value head the rows have their order already.
+/// Rows are fused by key-value head: its queries, its key, its value. One norm feeds both blocks.
 static FALCON: &[&[Line]] = &[&[
     line(Role::TokenEmbedding, "token_embd", "transformer.word_embeddings"),
     line(Role::OutputNorm, "output_norm", "transformer.ln_f"),
     line(Role::OutputHead, "output", "lm_head"),
     line(Role::AttnNorm, "blk.{}.attn_norm", "transformer.h.{}.input_layernorm"),
-    line(Role::AttnQkv, "blk.{}.attn_qkv", "transformer.h.{}.self_attention.query_key_value"),
+    arranged(Role::AttnQkv, "blk.{}.attn_qkv", "transformer.h.{}.self_attention.query_key_value", Layout::Groups),
+    line(Role::AttnOutput, "blk.{}.attn_output", "transformer.h.{}.self_attention.dense"),
+    line(Role::FfnUp, "blk.{}.ffn_up", "transformer.h.{}.mlp.dense_h_to_4h"),
+    line(Role::FfnDown, "blk.{}.ffn_down", "transformer.h.{}.mlp.dense_4h_to_h"),
+]];
+
+/// The same with a norm for each block; llama.cpp calls the one of the feed-forward block the first.
+static FALCON_40B: &[&[Line]] = &[&[
+    line(Role::TokenEmbedding, "token_embd", "transformer.word_embeddings"),
+    line(Role::OutputNorm, "output_norm", "transformer.ln_f"),
+    line(Role::OutputHead, "output", "lm_head"),
+    line(Role::AttnNorm, "blk.{}.attn_norm_2", "transformer.h.{}.ln_attn"),
+    line(Role::FfnNorm, "blk.{}.attn_norm", "transformer.h.{}.ln_mlp"),
+    arranged(Role::AttnQkv, "blk.{}.attn_qkv", "transformer.h.{}.self_attention.query_key_value", Layout::Groups),
     line(Role::AttnOutput, "blk.{}.attn_output", "transformer.h.{}.self_attention.dense"),
     line(Role::FfnUp, "blk.{}.ffn_up", "transformer.h.{}.mlp.dense_h_to_4h"),
     line(Role::FfnDown, "blk.{}.ffn_down", "transformer.h.{}.mlp.dense_4h_to_h"),
@@ -101,7 +114,7 @@ pub(super) static ENTRIES: &[Architecture] = &[
     },
     Architecture {
         name: "falcon",
-        families: &["falcon"],
+        families: &["falcon", "falcon2"],
         mark: None,
         class: "FalconForCausalLM",
         model_type: "falcon",
@@ -112,6 +125,31 @@ pub(super) static ENTRIES: &[Architecture] = &[
         ],
         activation: "gelu",
         lines: FALCON,
+        keys: &[&[
+            Key::ContextLength,
+            Key::Word("tensor_data_layout", "jploski"),
+            Key::EmbeddingLength,
+            Key::FeedForwardLength,
+            Key::Layers,
+            Key::Heads,
+            Key::KvHeads,
+            Key::LayerNormEpsilon,
+        ]],
+        late_keys: &[],
+    },
+    Architecture {
+        name: "falcon",
+        families: &["falcon_40b"],
+        mark: Some(Mark::Tensor("blk.0.attn_norm_2.weight")),
+        class: "FalconForCausalLM",
+        model_type: "falcon",
+        words: &[
+            ("rms_norm_eps", "layer_norm_epsilon"),
+            ("intermediate_size", "ffn_hidden_size"),
+            ("hidden_act", "activation"),
+        ],
+        activation: "gelu",
+        lines: FALCON_40B,
         keys: &[&[
             Key::ContextLength,
             Key::Word("tensor_data_layout", "jploski"),

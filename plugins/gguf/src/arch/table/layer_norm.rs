@@ -16,6 +16,18 @@ static STARCODER2: &[&[Line]] = &[
     ],
 ];
 
+/// Norms on queries and keys are stacks of one norm per head.
+static STABLELM: &[&[Line]] = &[
+    ENDS,
+    NORMS,
+    ATTENTION,
+    GATED,
+    &[
+        line(Role::AttnQNorm, "blk.{}.attn_q_norm", "model.layers.{}.self_attn.q_layernorm.norms.{e}"),
+        line(Role::AttnKNorm, "blk.{}.attn_k_norm", "model.layers.{}.self_attn.k_layernorm.norms.{e}"),
+    ],
+];
+
 /// The entries.
 pub(super) static ENTRIES: &[Architecture] = &[
     Architecture {
@@ -26,7 +38,7 @@ pub(super) static ENTRIES: &[Architecture] = &[
         model_type: "stablelm",
         words: &[("rms_norm_eps", "layer_norm_eps")],
         activation: "silu",
-        lines: LLAMA_LIKE,
+        lines: STABLELM,
         keys: &[&[
             Key::ContextLength,
             Key::EmbeddingLength,
@@ -65,5 +77,24 @@ pub(super) static ENTRIES: &[Architecture] = &[
         lines: STARCODER2,
         keys: &[LAYER_NORM],
         late_keys: &[],
+    },
+    Architecture {
+        name: "cohere2",
+        families: &["cohere2"],
+        mark: None,
+        class: "Cohere2ForCausalLM",
+        model_type: "cohere2",
+        words: &[("rms_norm_eps", "layer_norm_eps"), ("partial_rotary_factor", "rotary_pct")],
+        activation: "silu",
+        lines: LLAMA_LIKE,
+        keys: &[LAYER_NORM, &[Key::StatedHeadWidth]],
+        late_keys: &[&[
+            number("logit_scale", "logit_scale", 0.0625),
+            Key::SlidingWindow,
+            Key::WindowPattern { usual: Some(4) },
+            Key::VocabSize,
+            Key::RopeDimensions,
+            Key::NoRopeScaling,
+        ]],
     },
 ];

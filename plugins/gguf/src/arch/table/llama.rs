@@ -1,8 +1,8 @@
 //! Llama and the architectures that rotate as it does.
 
-use super::Architecture;
 use super::shared::*;
-use crate::arch::{Key, Layout, Line};
+use super::{Architecture, Mark};
+use crate::arch::{Key, Layout, Line, Operand};
 use llmq_plugin_api::wire::Role;
 
 const GRANITE_SCALES: &[Key] = &[
@@ -10,6 +10,21 @@ const GRANITE_SCALES: &[Key] = &[
     number("embedding_scale", "embedding_multiplier", 1.0),
     number("residual_scale", "residual_multiplier", 1.0),
     number("logit_scale", "logits_scaling", 1.0),
+];
+
+/// What MiniCPM scales by, in numbers that its class computes.
+const MINICPM_SCALES: &[Key] = &[
+    number("embedding_scale", "scale_emb", 1.0),
+    Key::Quotient {
+        key: "residual_scale",
+        over: Operand { config: "scale_depth", default: 1.0, root: false },
+        under: Operand { config: "num_hidden_layers", default: 32.0, root: true },
+    },
+    Key::Quotient {
+        key: "logit_scale",
+        over: Operand { config: "hidden_size", default: 4096.0, root: false },
+        under: Operand { config: "dim_model_base", default: 1.0, root: false },
+    },
 ];
 
 /// Llama with stacked experts.
@@ -65,7 +80,7 @@ pub(super) static ENTRIES: &[Architecture] = &[
     Architecture {
         name: "llama",
         families: &["mixtral"],
-        mark: Some("expert_count"),
+        mark: Some(Mark::Key("expert_count")),
         class: "MixtralForCausalLM",
         model_type: "mixtral",
         words: &[("num_experts", "num_local_experts")],
@@ -97,6 +112,18 @@ pub(super) static ENTRIES: &[Architecture] = &[
         lines: LLAMA,
         keys: &[RMS, &[Key::StatedHeadWidth]],
         late_keys: &[LLAMA_LATE, GRANITE_SCALES],
+    },
+    Architecture {
+        name: "minicpm",
+        families: &["minicpm"],
+        mark: None,
+        class: "MiniCPMForCausalLM",
+        model_type: "minicpm",
+        words: &[],
+        activation: "silu",
+        lines: LLAMA,
+        keys: &[RMS, &[Key::StatedHeadWidth]],
+        late_keys: &[MINICPM_SCALES],
     },
     Architecture {
         name: "granitemoe",

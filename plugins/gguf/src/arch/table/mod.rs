@@ -4,8 +4,10 @@
 mod gemma;
 mod glm;
 mod gpt;
+mod internlm;
 mod layer_norm;
 mod llama;
+mod nemotron;
 mod olmo;
 mod phi;
 mod qwen;
@@ -20,8 +22,8 @@ pub struct Architecture {
     pub name: &'static str,
     /// Families of the host that are written as this architecture.
     pub families: &'static [&'static str],
-    /// Key (without the prefix) that tells files of this entry from those of other entries with the same name.
-    pub mark: Option<&'static str>,
+    /// What tells files of this entry from those of other entries with the same name.
+    pub mark: Option<Mark>,
     /// Class that a reader names in the rebuilt config.json.
     pub class: &'static str,
     /// Model type that a reader names in the rebuilt config.json.
@@ -38,6 +40,15 @@ pub struct Architecture {
     pub late_keys: &'static [&'static [Key]],
 }
 
+/// Something that only files of one entry have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// A key, without the architecture in front.
+    Key(&'static str),
+    /// A tensor.
+    Tensor(&'static str),
+}
+
 /// All groups. A new group is a file and its line here.
 static GROUPS: &[&[Architecture]] = &[
     llama::ENTRIES,
@@ -48,6 +59,8 @@ static GROUPS: &[&[Architecture]] = &[
     layer_norm::ENTRIES,
     gpt::ENTRIES,
     glm::ENTRIES,
+    internlm::ENTRIES,
+    nemotron::ENTRIES,
 ];
 
 impl Architecture {
@@ -77,8 +90,8 @@ pub fn by_family(family: &str) -> Option<&'static Architecture> {
     all().find(|arch| arch.families.contains(&family))
 }
 
-/// The architecture of a `general.architecture` value; `has` answers whether the file has a key of the architecture.
-pub fn by_name(name: &str, has: impl Fn(&str) -> bool) -> Option<&'static Architecture> {
+/// The architecture of a `general.architecture` value; `has` answers whether the file has something.
+pub fn by_name(name: &str, has: impl Fn(Mark) -> bool) -> Option<&'static Architecture> {
     let named = || all().filter(|arch| arch.name == name);
     let marked = named().find(|arch| arch.mark.is_some_and(&has));
     marked.or_else(|| named().find(|arch| arch.mark.is_none()))

@@ -89,6 +89,20 @@ pub(super) const RMS: &[Key] = &[
     Key::RmsEpsilon,
 ];
 
+/// The same where layers with a window may have a rotary base of their own.
+pub(super) const RMS_WITH_WINDOW: &[Key] = &[
+    Key::Layers,
+    Key::ContextLength,
+    Key::EmbeddingLength,
+    Key::FeedForwardLength,
+    Key::Heads,
+    Key::KvHeads,
+    Key::RopeScaling,
+    Key::RopeBase,
+    Key::SlidingRopeBase,
+    Key::RmsEpsilon,
+];
+
 /// The same with layer norms.
 pub(super) const LAYER_NORM: &[Key] = &[
     Key::Layers,

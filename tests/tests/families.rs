@@ -1,0 +1,90 @@
+//! Model families without committed weights: made-up weights of each family's shapes become the tensors and keys that the
+//! reference converter made of the same weights (`golden/families/*.json`).
+
+use llmq_tests::{Workdir, gguf_file::GgufFile, golden, repository};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn cases() -> Vec<PathBuf> {
+    let folder = repository::root().join("tests/golden/families");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// BF16 weights that follow from the tensor's place among all names and the element's place in it.
+fn weights(place: u64, elements: u64) -> Vec<u8> {
+    let value = |i: u64| {
+        let hash = (i.wrapping_mul(2_654_435_761).wrapping_add(place * 40503) & 0xffff_ffff) >> 16;
+        let bits = ((hash as f32 - 32768.0) / 524_288.0).to_bits();
+        // To the nearest, ties to even.
+        ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
+    };
+    (0..elements).flat_map(|i| value(i).to_le_bytes()).collect()
+}
+
+fn write_model(folder: &Path, case: &Value) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("config.json"), case["config"].to_string()).unwrap();
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(golden::model("llama-rope-llama3").join(file), folder.join(file)).unwrap();
+    }
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (place, (name, shape)) in case["tensors"].as_object().unwrap().iter().enumerate() {
+        let elements = shape.as_array().unwrap().iter().map(|d| d.as_u64().unwrap()).product();
+        let start = data.len();
+        data.extend(weights(place as u64, elements));
+        let entry = serde_json::json!({ "dtype": "BF16", "shape": shape, "data_offsets": [start, data.len()] });
+        header.insert(name.clone(), entry);
+    }
+    let mut header = Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let bytes = [(header.len() as u64).to_le_bytes().to_vec(), header, data].concat();
+    std::fs::write(folder.join("model.safetensors"), bytes).unwrap();
+}
+
+/// A value as JSON has it; keys of the families are numbers, switches, words and lists of switches.
+fn shown(kind: u32, raw: &[u8]) -> Value {
+    match kind {
+        4 => u32::from_le_bytes(raw.try_into().unwrap()).into(),
+        6 => f64::from(f32::from_le_bytes(raw.try_into().unwrap())).into(),
+        7 => (raw[0] != 0).into(),
+        8 => String::from_utf8(raw[8..].to_vec()).unwrap().into(),
+        9 => raw[12..].iter().map(|b| *b != 0).collect(),
+        other => panic!("a value of type {other}"),
+    }
+}
+
+#[test]
+fn tensors_and_keys_are_the_reference_s() {
+    let mut seen = 0;
+    for path in cases() {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let case: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let work = Workdir::new();
+        write_model(&work.join("model"), &case);
+        work.program(["quantize", "-q", "F32", "-n", "out"])
+            .args([work.join("model").as_os_str(), "gguf".as_ref()])
+            .succeed();
+        let file = GgufFile::read(&work.join("out.gguf"));
+        let found = file.hashes();
+        let expected = case["gguf"].as_object().unwrap();
+        assert_eq!(found.len(), expected.len(), "{name}");
+        for tensor in &file.tensors {
+            let entry =
+                expected.get(&tensor.name).unwrap_or_else(|| panic!("{name}: {} is not the reference's", tensor.name));
+            assert_eq!(serde_json::json!(tensor.dims), entry[0], "{name}: {}", tensor.name);
+            assert_eq!(Some(found[&tensor.name].as_str()), entry[1].as_str(), "{name}: {}", tensor.name);
+        }
+        let prefix = format!("{}.", case["architecture"].as_str().unwrap());
+        let keys: Vec<Value> = file
+            .keys
+            .iter()
+            .filter(|(key, ..)| key.starts_with(&prefix))
+            .map(|(key, kind, raw)| serde_json::json!([key, shown(*kind, raw)]))
+            .collect();
+        assert_eq!(Value::Array(keys), case["keys"], "{name}");
+        seen += 1;
+    }
+    assert!(seen >= 11, "{seen} cases");
+}
