@@ -16,6 +16,7 @@ const TEMPLATES: &str = "additional_chat_templates";
 
 /// Names that a model may offer. A fixed list: weights, pickles and program text of a download never pass.
 const KNOWN: &[&str] = &[
+    "1_Pooling/config.json",
     "README.md",
     "LICENSE",
     "LICENSE.txt",
@@ -29,6 +30,7 @@ const KNOWN: &[&str] = &[
     "config.json",
     "generation_config.json",
     "merges.txt",
+    "modules.json",
     "preprocessor_config.json",
     "processor_config.json",
     "sentencepiece.bpe.model",
@@ -51,6 +53,7 @@ pub fn is_side_file(name: &str) -> bool {
             && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
     match name.split_once('/') {
+        Some(_) if KNOWN.contains(&name) => true,
         Some((folder, template)) => folder == TEMPLATES && template.ends_with(".jinja") && plain(template),
         None => KNOWN.contains(&name),
     }

@@ -197,9 +197,9 @@ fn a_folder_without_a_tokenizer_says_what_to_add() {
 
 #[test]
 fn a_class_with_its_own_vocabulary_is_refused_by_name() {
-    let config = json!({"architectures": ["BertModel"], "vocab_size": 384});
+    let config = json!({"architectures": ["RobertaModel"], "vocab_size": 384});
     let error = tokenizer("llama3").build(&config, None, Scores::MergeRank).unwrap_err();
-    assert!(error.to_string().contains("BertModel"), "{error}");
+    assert!(error.to_string().contains("RobertaModel"), "{error}");
 }
 
 /// A number, text or list where something else is expected, anywhere in the file.

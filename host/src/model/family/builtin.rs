@@ -37,6 +37,7 @@ static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
         ("falcon2", include_str!("../../../families/falcon2.toml")),
         ("falcon_40b", include_str!("../../../families/falcon_40b.toml")),
         ("falcon", include_str!("../../../families/falcon.toml")),
+        ("bert", include_str!("../../../families/bert.toml")),
         ("glm4", include_str!("../../../families/glm4.toml")),
     ]
     .into_iter()

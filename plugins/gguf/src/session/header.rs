@@ -2,6 +2,7 @@
 
 use super::collect::Gathered;
 use super::options::Options;
+use super::pooling::pooling;
 use crate::arch::{Architecture, write_keys};
 use crate::metadata::{GeneralInputs, Parameters, general, quantization_version};
 use crate::mixture::Recipe;
@@ -47,6 +48,8 @@ pub(super) fn metadata(
         set(&mut out, FILE_TYPE, recipe.file_type());
     }
     out.extend(write_keys(arch, arch.late_keys, description));
+    let mut warnings = general.warnings;
+    out.extend(pooling(arch, model, &mut warnings)?);
     if recipe.is_float() {
         set(&mut out, &version.key, version.value.clone());
     }
@@ -57,7 +60,6 @@ pub(super) fn metadata(
         set(&mut out, &version.key, version.value);
         set(&mut out, FILE_TYPE, recipe.file_type());
     }
-    let mut warnings = general.warnings;
     warnings.extend(vocabulary.warnings);
     Ok(Metadata { key_values: out, warnings, notes: vocabulary.notes })
 }
@@ -73,6 +75,7 @@ fn vocabulary(model: &Model, options: &Options) -> Result<Vocabulary, Error> {
     let read = |name: &str| model.optional_file(name);
     let (tokenizer_json, tokenizer_model) = (read("tokenizer.json")?, read("tokenizer.model")?);
     let (tokenizer_config, special_tokens_map) = (read("tokenizer_config.json")?, read("special_tokens_map.json")?);
+    let sentencepiece_bpe_model = read("sentencepiece.bpe.model")?;
     let (added_tokens, vocab_json) = (read("added_tokens.json")?, read("vocab.json")?);
     let (merges_txt, jinja) = (read("merges.txt")?, read("chat_template.jinja")?);
     let chat_template_json = read("chat_template.json")?;
@@ -87,6 +90,7 @@ fn vocabulary(model: &Model, options: &Options) -> Result<Vocabulary, Error> {
         files: TokenizerFiles {
             tokenizer_json: tokenizer_json.as_deref(),
             tokenizer_model: tokenizer_model.as_deref(),
+            sentencepiece_bpe_model: sentencepiece_bpe_model.as_deref(),
             tokenizer_config: tokenizer_config.as_deref(),
             special_tokens_map: special_tokens_map.as_deref(),
             added_tokens: added_tokens.as_deref(),
@@ -132,6 +136,8 @@ fn source_note(source: VocabSource) -> String {
     let files = match source {
         VocabSource::SentencePiece => "a SentencePiece vocabulary from tokenizer.model",
         VocabSource::ByteFallback => "a SentencePiece-like vocabulary from tokenizer.json",
+        VocabSource::WordPiece => "a WordPiece vocabulary from tokenizer.json",
+        VocabSource::Unigram => "a unigram vocabulary",
         VocabSource::ByteLevel => "a byte-level vocabulary from tokenizer.json",
     };
     format!("the file gets {files}")
@@ -139,7 +145,7 @@ fn source_note(source: VocabSource) -> String {
 
 fn pre_note(pre: &Pre) -> String {
     let how = match &pre.reason {
-        PreReason::NotUsed => "SentencePiece vocabularies have none".to_owned(),
+        PreReason::NotUsed => "SentencePiece and WordPiece vocabularies have none".to_owned(),
         PreReason::Override => "it was given by --pre".to_owned(),
         PreReason::Hash { sha256 } => format!("the probe text's hash {} is known", &sha256[..sha256.len().min(12)]),
         PreReason::Structure { steps } => format!("tokenizer.json has its steps: {}", steps.join(", ")),

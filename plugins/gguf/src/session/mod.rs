@@ -20,6 +20,7 @@ mod header;
 mod importance;
 mod options;
 mod plan;
+mod pooling;
 mod quantize;
 mod rows;
 mod shards;

@@ -242,6 +242,9 @@ fn warnings(
     {
         out.push(format!("llama.cpp has no `{kind}` context extension; the file holds the unextended model"));
     }
+    if arch.name == "bert" && !numbers.activation.starts_with("gelu") {
+        out.push(format!("llama.cpp runs BERT with GELU, and the model uses `{}`: results differ", numbers.activation));
+    }
     if arch.name == "smollm3" && !rotates_all_but_every_fourth(model) {
         out.push(
             "llama.cpp rotates all layers of SmolLM3 but every fourth, and no_rope_layers of config.json says otherwise: results differ"

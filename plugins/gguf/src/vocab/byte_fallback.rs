@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::value::{KeyValue, set};
 
 use super::folder::Folder;
-use super::token::{Kind, Tokens, added};
+use super::token::{Kind, Tokens, added, is_byte};
 use super::{VocabError, limits};
 
 /// Which scores the tokens get; llama.cpp merges the pair whose result has the highest score first.
@@ -69,12 +69,6 @@ pub(super) fn write(
     Ok(count)
 }
 
-/// `<0x00>` to `<0xFF>`.
-fn is_byte(text: &str) -> bool {
-    let digits = text.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
-    digits.is_some_and(|digits| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
 /// Minus the rank of the first merge that makes each token.
 fn ranks(merges: &Json) -> HashMap<String, f32> {
     let mut ranks = HashMap::new();
@@ -121,12 +115,6 @@ mod tests {
         let ranks = ranks(&json!(["a b", ["a", "bc"], "ab c"]));
         assert_eq!(ranks["ab"], 0.0);
         assert_eq!(ranks["abc"], -1.0);
-    }
-
-    #[test]
-    fn byte_tokens_are_told_from_look_alikes() {
-        assert!(is_byte("<0x0A>") && is_byte("<0xff>"));
-        assert!(!is_byte("<0x0AB>") && !is_byte("<0xG0>") && !is_byte("0x0A"));
     }
 
     #[test]

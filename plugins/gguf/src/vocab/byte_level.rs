@@ -20,7 +20,7 @@ pub(super) fn write(
     if folder.tokenizer.is_object() && folder.tokenizer["model"]["type"] != "BPE" {
         return Err(VocabError::Unsupported {
             class: inputs.class.to_owned(),
-            reason: "tokenizer.json holds no byte-pair model (WordPiece, Unigram and word lists are not read yet)",
+            reason: "tokenizer.json holds no byte-pair model (word lists are not read yet)",
         });
     }
     let pre = pre::detect(inputs.pre, &folder.tokenizer, inputs.class, inputs.encode, warnings)?;
@@ -47,7 +47,7 @@ pub(super) fn write(
 
 /// The text llama.cpp must look for: it compares added tokens with normalized text, so one that the tokenizer matches
 /// before normalization goes through the tokenizer once.
-fn normalized(token: &Added, inputs: &VocabInputs<'_>) -> Result<String, VocabError> {
+pub(super) fn normalized(token: &Added, inputs: &VocabInputs<'_>) -> Result<String, VocabError> {
     if token.normalized {
         return Ok(token.text.clone());
     }

@@ -37,6 +37,16 @@ impl<'a> Folder<'a> {
             && self.tokenizer["decoder"]["type"] == "Sequence"
     }
 
+    /// Whether tokenizer.json holds WordPiece.
+    pub(super) fn has_wordpiece(&self) -> bool {
+        self.tokenizer["model"]["type"] == "WordPiece"
+    }
+
+    /// Whether tokenizer.json holds a unigram model.
+    pub(super) fn has_unigram(&self) -> bool {
+        self.tokenizer["model"]["type"] == "Unigram"
+    }
+
     /// Whether there is a byte-level vocabulary to try.
     pub(super) fn has_byte_level(&self) -> bool {
         self.tokenizer.is_object() || self.files.vocab_json.is_some()
@@ -61,5 +71,14 @@ impl<'a> Folder<'a> {
     /// The tokens and added tokens of tokenizer.json (or vocab.json).
     pub(super) fn hf_tokens(&self, warnings: &mut Vec<String>) -> Result<hf_tokens::HfTokens, VocabError> {
         hf_tokens::read(self, warnings)
+    }
+
+    /// The added tokens of tokenizer.json over a model's own tokens.
+    pub(super) fn added_tokens_over(
+        &self,
+        base: Vec<(String, u64)>,
+        warnings: &mut Vec<String>,
+    ) -> Result<hf_tokens::HfTokens, VocabError> {
+        hf_tokens::over(self, base.into_iter().collect(), warnings)
     }
 }

@@ -39,8 +39,25 @@ pub(super) fn read(folder: &Folder<'_>, warnings: &mut Vec<String>) -> Result<Hf
         }
         tokenizer => ("tokenizer.json", base("tokenizer.json", &tokenizer["model"]["vocab"])?),
     };
-    let mut tokens =
-        HfTokens { base: vocab, added: Vec::new(), places: HashMap::new(), specials: special_texts(folder) };
+    add_over(folder, file, vocab, warnings)
+}
+
+/// The added tokens over `base`, where tokenizer.json's model is no map of texts to ids.
+pub(super) fn over(
+    folder: &Folder<'_>,
+    base: HashMap<String, u64>,
+    warnings: &mut Vec<String>,
+) -> Result<HfTokens, VocabError> {
+    add_over(folder, "tokenizer.json", base, warnings)
+}
+
+fn add_over(
+    folder: &Folder<'_>,
+    file: &'static str,
+    base: HashMap<String, u64>,
+    warnings: &mut Vec<String>,
+) -> Result<HfTokens, VocabError> {
+    let mut tokens = HfTokens { base, added: Vec::new(), places: HashMap::new(), specials: special_texts(folder) };
     for entry in folder.tokenizer["added_tokens"].as_array().into_iter().flatten() {
         let (Some(text), Some(id)) = (entry["content"].as_str(), entry["id"].as_u64()) else {
             return Err(VocabError::Malformed {

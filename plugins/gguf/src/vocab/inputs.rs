@@ -16,6 +16,8 @@ pub struct TokenizerFiles<'a> {
     pub tokenizer_json: Option<&'a [u8]>,
     /// `tokenizer.model`, a SentencePiece protobuf.
     pub tokenizer_model: Option<&'a [u8]>,
+    /// `sentencepiece.bpe.model`, the same under XLM-RoBERTa's name.
+    pub sentencepiece_bpe_model: Option<&'a [u8]>,
     /// `tokenizer_config.json`.
     pub tokenizer_config: Option<&'a [u8]>,
     /// `special_tokens_map.json`.

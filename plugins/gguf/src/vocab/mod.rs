@@ -4,6 +4,7 @@
 //! Where that one is known to be wrong (scores of a tokenizer.json without tokenizer.model, an unknown pre-tokenizer) the
 //! module says in its documentation what it does instead.
 
+mod base64;
 mod byte_fallback;
 mod byte_level;
 mod chat_template;
@@ -21,8 +22,11 @@ mod sentencepiece;
 mod special;
 mod spm;
 mod token;
+mod unigram;
+mod wordpiece;
 
 use crate::value::{KeyValue, set};
+use serde_json::Value as Json;
 
 pub use byte_fallback::Scores;
 pub use error::VocabError;
@@ -34,6 +38,9 @@ use route::{Extra, Known, Route, SpacePrefix};
 use special::Special;
 use spm::AddedStyle;
 
+/// The key that counts segment embeddings.
+const TYPE_COUNT: &str = "tokenizer.ggml.token_type_count";
+
 /// Where the tokens came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VocabSource {
@@ -43,6 +50,10 @@ pub enum VocabSource {
     ByteFallback,
     /// tokenizer.json (or vocab.json) with byte-level tokens.
     ByteLevel,
+    /// tokenizer.json with WordPiece.
+    WordPiece,
+    /// tokenizer.json or sentencepiece.bpe.model with a unigram model.
+    Unigram,
 }
 
 /// A finished vocabulary.
@@ -75,6 +86,7 @@ pub fn build_with(inputs: &VocabInputs<'_>, scores: Scores) -> Result<Vocab, Voc
     if route.space_prefix == SpacePrefix::ConfiguredFirst {
         configured_space_prefix(&folder, &mut list);
     }
+    let type_count = (route.extra == Extra::Encoder).then(|| segments(inputs.config));
     let (count, pre) = match (source, inputs.files.tokenizer_model) {
         (VocabSource::SentencePiece, Some(bytes)) => {
             (spm::write(&folder, bytes, rows, route.style, &mut list, &mut warnings)?, pre::unused())
@@ -82,10 +94,19 @@ pub fn build_with(inputs: &VocabInputs<'_>, scores: Scores) -> Result<Vocab, Voc
         (VocabSource::ByteFallback, _) => {
             (byte_fallback::write(&folder, rows, scores, &mut list, &mut warnings)?, pre::unused())
         }
+        (VocabSource::WordPiece, _) => {
+            if let Some(count) = type_count {
+                set(&mut list, TYPE_COUNT, count);
+            }
+            wordpiece::write(inputs, &folder, rows, &mut list, &mut warnings)?
+        }
+        (VocabSource::Unigram, _) => {
+            (unigram::write(&folder, rows, type_count, &mut list, &mut warnings)?, pre::unused())
+        }
         _ => byte_level::write(inputs, &folder, rows, &mut list, &mut warnings)?,
     };
     if inputs.pre.is_some() && pre.reason == PreReason::NotUsed {
-        warnings.push("--pre is ignored: a SentencePiece vocabulary has no pre-tokenizer".to_owned());
+        warnings.push("--pre is ignored: SentencePiece and WordPiece vocabularies have no pre-tokenizer".to_owned());
     }
 
     let byte_level = source == VocabSource::ByteLevel;
@@ -118,11 +139,19 @@ fn route(inputs: &VocabInputs<'_>, folder: &Folder<'_>, warnings: &mut Vec<Strin
     Ok(Route { sentencepiece_first: route.sentencepiece_first && !gpt2, ..route })
 }
 
+/// The number of segment embeddings; 2 is what `transformers` assumes where config.json is silent.
+fn segments(config: &Json) -> u32 {
+    config["type_vocab_size"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(2)
+}
+
 fn source(inputs: &VocabInputs<'_>, folder: &Folder<'_>, route: &Route) -> Result<VocabSource, VocabError> {
     let piece = inputs.files.tokenizer_model.is_some().then_some(VocabSource::SentencePiece);
     let fallback = folder.has_byte_fallback().then_some(VocabSource::ByteFallback);
     let level = folder.has_byte_level().then_some(VocabSource::ByteLevel);
-    let json = fallback.or(level);
+    let word = folder.has_wordpiece().then_some(VocabSource::WordPiece);
+    let unigram = folder.has_unigram() || inputs.files.sentencepiece_bpe_model.is_some();
+    let unigram = unigram.then_some(VocabSource::Unigram);
+    let json = fallback.or(word).or(unigram).or(level);
     let chosen = if route.sentencepiece_first { piece.or(json) } else { json.or(piece) };
     chosen.ok_or_else(|| VocabError::Missing {
         class: inputs.class.to_owned(),
@@ -173,6 +202,7 @@ fn extras(
             set(list, "tokenizer.ggml.padding_token_id", 0_u32);
             set(list, "tokenizer.ggml.unknown_token_id", 1_u32);
         }
+        Extra::Encoder => {}
         Extra::Llada => set(list, "tokenizer.ggml.add_bos_token", true),
     }
     match route.space_prefix {

@@ -28,6 +28,8 @@ pub(super) enum Extra {
     Nemotron,
     /// BOS is always added.
     Llada,
+    /// The number of segment embeddings, in front of WordPiece, within unigram, behind byte-level vocabularies.
+    Encoder,
 }
 
 /// The way of one class.
@@ -91,6 +93,7 @@ const ROUTES: &[(Route, &[&str])] = &[
         "Ernie4_5ForCausalLM", "Ernie4_5_ForCausalLM", "Ernie4_5_MoeForCausalLM", "PanguEmbeddedForCausalLM",
     ]),
     (Route { extra: Extra::Nemotron, ..SENTENCEPIECE }, &["NemotronForCausalLM"]),
+    (Route { extra: Extra::Encoder, ..BYTE_LEVEL }, &["BertModel", "XLMRobertaModel"]),
     (Route { extra: Extra::Llada, ..BYTE_LEVEL }, &["LLaDAModelLM"]),
     (Route { roles: GLM, ..BYTE_LEVEL }, &["Glm4ForCausalLM", "Glm4vForConditionalGeneration"]),
     (Route { roles: GLM_MOE, ..BYTE_LEVEL }, &[
@@ -125,10 +128,10 @@ const ROUTES: &[(Route, &[&str])] = &[
 /// Classes with a vocabulary of their own making.
 #[rustfmt::skip]
 const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("its tokenizer is WordPiece or a sentence-embedding vocabulary", &[
-        "BertForMaskedLM", "BertForSequenceClassification", "BertModel", "CamembertModel", "DistilBertModel",
-        "EuroBertModel", "JinaBertForMaskedLM", "JinaBertModel", "ModernBertForMaskedLM", "ModernBertModel",
-        "NomicBertModel", "RobertaModel", "XLMRobertaModel",
+    ("its class of sentence embeddings has rules of its own for the vocabulary", &[
+        "BertForMaskedLM", "BertForSequenceClassification", "CamembertModel", "DistilBertModel", "EuroBertModel",
+        "JinaBertForMaskedLM", "JinaBertModel", "ModernBertForMaskedLM", "ModernBertModel", "NomicBertModel",
+        "RobertaModel",
     ]),
     ("its tokenizer is a unigram model with a character map", &[
         "MT5ForConditionalGeneration", "T5EncoderModel", "T5ForConditionalGeneration", "T5WithLMHeadModel",

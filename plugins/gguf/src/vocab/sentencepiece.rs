@@ -18,12 +18,20 @@ pub(super) struct SentencePiece<'a> {
     pub(super) pieces: Vec<Piece<'a>>,
     /// `trainer_spec.model_type == UNIGRAM`, which is also the format's default.
     pub(super) unigram: bool,
+    /// `normalizer_spec.add_dummy_prefix`.
+    pub(super) space_in_front: bool,
+    /// `normalizer_spec.remove_extra_whitespaces`.
+    pub(super) one_space: bool,
+    /// `normalizer_spec.precompiled_charsmap`; empty if there is none.
+    pub(super) characters: &'a [u8],
 }
 
-/// Reads `ModelProto`: field 1 is a piece (1 text, 2 score, 3 type), field 2 the trainer's settings (3 model type).
+/// Reads `ModelProto`: field 1 is a piece (1 text, 2 score, 3 type), field 2 the trainer's
+/// settings (3 model type), field 3 the normalizer's (2 character map, 3 space in front, 4 runs of spaces become one).
 pub(super) fn parse(bytes: &[u8]) -> Result<SentencePiece<'_>, VocabError> {
     limits::check("tokenizer.model", bytes.len() as u64, limits::FILE_BYTES)?;
-    let mut model = SentencePiece { pieces: Vec::new(), unigram: true };
+    let mut model =
+        SentencePiece { pieces: Vec::new(), unigram: true, space_in_front: true, one_space: true, characters: &[] };
     for field in Fields::new(bytes, 0) {
         match field? {
             (1, Field::Bytes(message, at)) => {
@@ -38,6 +46,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SentencePiece<'_>, VocabError> {
                 for field in Fields::new(message, at) {
                     if let (3, Field::Varint(kind)) = field? {
                         model.unigram = kind == 1;
+                    }
+                }
+            }
+            (3, Field::Bytes(message, at)) => {
+                for field in Fields::new(message, at) {
+                    match field? {
+                        (2, Field::Bytes(map, _)) => model.characters = map,
+                        (3, Field::Varint(flag)) => model.space_in_front = flag != 0,
+                        (4, Field::Varint(flag)) => model.one_space = flag != 0,
+                        _ => {}
                     }
                 }
             }

@@ -21,7 +21,7 @@ pub(super) struct Special {
     ids: Vec<(&'static str, u64)>,
     add: Vec<(&'static str, bool)>,
     templates: Templates,
-    lowercase: bool,
+    normalizer: Normalizer,
 }
 
 impl Special {
@@ -49,9 +49,9 @@ impl Special {
         let mut special = Self {
             merges: if with_merges { merges::read(folder, warnings)? } else { Vec::new() },
             templates: chat_template::find(folder.files, config, warnings)?,
-            lowercase: lowercases(&folder.tokenizer["normalizer"], 0),
             ..Self::default()
         };
+        special.normalizer.read(&folder.tokenizer["normalizer"], 0);
         special.roles(folder, &mut roles, vocab_len, warnings);
         special.add = roles.add;
         Ok(special)
@@ -105,7 +105,7 @@ impl Special {
         self
     }
 
-    /// Writes merges, ids, flags, templates and the lower-casing flag.
+    /// Writes merges, ids, flags, templates and the normalizer's flags.
     pub(super) fn write(self, list: &mut Vec<KeyValue>) {
         if !self.merges.is_empty() {
             set(list, "tokenizer.ggml.merges", self.merges);
@@ -122,8 +122,11 @@ impl Special {
             }
         }
         chat_template::write(&self.templates, list);
-        if self.lowercase {
-            set(list, "tokenizer.ggml.normalizer.lowercase", true);
+        let Normalizer { lowercase, strip_accents } = self.normalizer;
+        for (key, flag) in [("lowercase", lowercase), ("strip_accents", strip_accents)] {
+            if let Some(flag) = flag {
+                set(list, &format!("tokenizer.ggml.normalizer.{key}"), flag);
+            }
         }
     }
 }
@@ -144,14 +147,49 @@ fn id_key(role: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether the normalizer lower-cases; `depth` bounds nested sequences.
-fn lowercases(normalizer: &Json, depth: usize) -> bool {
-    match normalizer["type"].as_str() {
-        Some("Lowercase") => true,
-        Some("BertNormalizer") => normalizer["lowercase"].as_bool().unwrap_or(true),
-        Some("Sequence") if depth < 8 => {
-            normalizer["normalizers"].as_array().into_iter().flatten().any(|step| lowercases(step, depth + 1))
+/// What the normalizer says of capitals and accents; llama.cpp assumes both are taken off where nothing is said.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Normalizer {
+    lowercase: Option<bool>,
+    strip_accents: Option<bool>,
+}
+
+impl Normalizer {
+    /// Reads a step; `depth` bounds nested sequences.
+    fn read(&mut self, step: &Json, depth: usize) {
+        match step["type"].as_str() {
+            Some("Lowercase") => self.lowercase = Some(true),
+            Some("StripAccents") => self.strip_accents = Some(true),
+            Some("BertNormalizer") => {
+                self.lowercase = step.get("lowercase").map_or(self.lowercase, Json::as_bool);
+                self.strip_accents = step.get("strip_accents").map_or(self.strip_accents, Json::as_bool);
+            }
+            Some("Sequence") if depth < 8 => {
+                step["normalizers"].as_array().into_iter().flatten().for_each(|step| self.read(step, depth + 1));
+            }
+            _ => {}
         }
-        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(step: &Json) -> (Option<bool>, Option<bool>) {
+        let mut normalizer = Normalizer::default();
+        normalizer.read(step, 0);
+        (normalizer.lowercase, normalizer.strip_accents)
+    }
+
+    #[test]
+    fn capitals_and_accents_are_kept_where_the_normalizer_keeps_them() {
+        let bert = json!({"type": "BertNormalizer", "lowercase": false, "strip_accents": null});
+        assert_eq!(read(&bert), (Some(false), None));
+        let steps = json!({"type": "Sequence", "normalizers": [{"type": "Lowercase"}, {"type": "StripAccents"}]});
+        assert_eq!(read(&steps), (Some(true), Some(true)));
+        assert_eq!(read(&json!({"type": "NFC"})), (None, None));
     }
 }

@@ -76,6 +76,12 @@ pub(super) fn looks_special(text: &str) -> bool {
         || framed("<unused", ">")
 }
 
+/// `<0x00>` to `<0xFF>`.
+pub(super) fn is_byte(text: &str) -> bool {
+    let digits = text.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
+    digits.is_some_and(|digits| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// Kind and stored text of an added token; llama.cpp expects user-defined ones with real spaces.
 pub(super) fn added(text: &str, special: bool) -> (Kind, String) {
     if special || looks_special(text) {
@@ -98,6 +104,12 @@ mod tests {
             assert!(!looks_special(text), "{text}");
         }
         assert_eq!(added("▁▁", false), (Kind::UserDefined, "  ".to_owned()));
+    }
+
+    #[test]
+    fn byte_tokens_are_told_from_look_alikes() {
+        assert!(is_byte("<0x0A>") && is_byte("<0xff>"));
+        assert!(!is_byte("<0x0AB>") && !is_byte("<0xG0>") && !is_byte("0x0A"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The entries, by family group: which host families an architecture serves, what its tensors are called, which keys it
 //! writes.
 
+mod bert;
 mod gemma;
 mod glm;
 mod gpt;
@@ -61,6 +62,7 @@ static GROUPS: &[&[Architecture]] = &[
     glm::ENTRIES,
     internlm::ENTRIES,
     nemotron::ENTRIES,
+    bert::ENTRIES,
 ];
 
 impl Architecture {

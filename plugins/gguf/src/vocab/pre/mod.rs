@@ -23,7 +23,7 @@ pub use names::NAMES;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PreReason {
-    /// SentencePiece vocabularies have none; the converter writes `default`.
+    /// SentencePiece and WordPiece vocabularies have none; the converter writes `default`.
     NotUsed,
     /// The user gave it.
     Override,
@@ -82,6 +82,16 @@ pub(super) fn detect(
             seen: if steps.is_empty() { "no pre_tokenizer".to_owned() } else { steps.join(" then ") },
             names: NAMES.join(", "),
         }),
+    }
+}
+
+/// The name by the hash alone, for vocabularies whose splitting llama.cpp fixes (WordPiece): it reads the name and makes
+/// no use of it, so that an unknown tokenizer needs none.
+pub(super) fn by_probe(encode: &Encode<'_>) -> Pre {
+    let sha256 = hash(encode).unwrap_or_default();
+    match known::KNOWN.iter().find(|(known, _)| *known == sha256) {
+        Some((_, name)) => Pre { name: (*name).to_owned(), reason: PreReason::Hash { sha256 } },
+        None => unused(),
     }
 }
 
