@@ -15,4 +15,5 @@ pub mod model;
 mod nearest;
 pub mod plugins;
 pub mod report;
+pub mod statistics;
 pub mod stored;

@@ -11,7 +11,7 @@ use abi_stable::std_types::UTypeId;
 use abi_stable::type_layout::{TLData, TLFields, TypeLayout};
 use llmq_plugin_api::abi::{
     BackendBox, FileView, HostRef, JobRef, ModelRef, PluginError, PluginRootRef, ReaderBox, SessionBox, SinkRef,
-    StatView, TensorView, UnitView,
+    StatView, StatisticsFileBox, TensorView, UnitView,
 };
 use std::collections::{BTreeSet, HashSet};
 
@@ -69,6 +69,7 @@ fn the_binary_layout_is_the_committed_one() {
         <BackendBox as StableAbi>::LAYOUT,
         <SessionBox as StableAbi>::LAYOUT,
         <ReaderBox as StableAbi>::LAYOUT,
+        <StatisticsFileBox as StableAbi>::LAYOUT,
         <HostRef as StableAbi>::LAYOUT,
         <ModelRef as StableAbi>::LAYOUT,
         <SinkRef as StableAbi>::LAYOUT,
@@ -82,7 +83,8 @@ fn the_binary_layout_is_the_committed_one() {
     let mut print = Print::default();
     roots.into_iter().for_each(|layout| print.add(layout));
     let text = print.paragraphs.into_iter().collect::<Vec<_>>().join("\n");
-    for method in ["parallel_for", "quantize", "decode_rows", "probe_device", "encode_text", "feedback"] {
+    for method in ["parallel_for", "quantize", "decode_rows", "probe_device", "read_values", "encode_text", "feedback"]
+    {
         assert!(text.contains(method), "the walk does not reach the method `{method}`");
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/layout.golden.txt");

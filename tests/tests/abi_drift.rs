@@ -1,4 +1,5 @@
-//! Plugins and hosts of different interface versions meet: 1.1 plugin in a 1.0 host, 1.0 plugin in a 1.1 host.
+//! Plugins and hosts of different interface versions meet: this program with plugins of the versions before and after
+//! its own, the committed plugin with a newer host.
 
 use llmq_tests::{Workdir, drift::Drift, repository};
 use std::process::Command;
@@ -11,23 +12,24 @@ fn versions_of_one_major_work_in_both_directions() {
     std::fs::create_dir(&plugins).unwrap();
 
     // A newer plugin in this, older, host: through the whole program.
-    let newer = drift.example_plugin(true);
+    let newer = drift.example_plugin("1.2");
     std::fs::copy(&newer, plugins.join("libllmq_int8.so")).unwrap();
     let list = work.program(["--format", "json", "plugins", "list", "--plugin-dir", "plugins"]).succeed().json();
-    assert!(list.to_string().contains("\"1.1.0\""), "the list states the plugin's interface: {list}");
+    assert!(list.to_string().contains("\"1.2.0\""), "the list states the plugin's interface: {list}");
     work.program(["quantize", "--plugin-dir", "plugins", "-q", "W8"])
         .args([repository::tiny_model().as_os_str(), "int8".as_ref()])
         .args(["-n", "newer"])
         .succeed();
     assert!(work.join("newer/model.safetensors").is_file());
 
-    // The plugin as committed (1.0) in a newer host.
-    let older = drift.example_plugin(false);
-    let output = Command::new(drift.newer_host()).arg(&older).output().unwrap();
+    // The plugin as committed (1.1) in a newer host.
+    let committed = drift.example_plugin("1.1");
+    let output = Command::new(drift.newer_host()).arg(&committed).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("1.1.0 int8 "));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("1.2.0 int8 "));
 
-    // Both give the same bytes.
+    // A plugin of 1.0 in this host: what 1.1 appended is answered for it, and all give the same bytes.
+    let older = drift.example_plugin("1.0");
     std::fs::copy(&older, plugins.join("libllmq_int8.so")).unwrap();
     work.program(["quantize", "--plugin-dir", "plugins", "-q", "W8"])
         .args([repository::tiny_model().as_os_str(), "int8".as_ref()])
@@ -35,4 +37,7 @@ fn versions_of_one_major_work_in_both_directions() {
         .succeed();
     let read = |name: &str| std::fs::read(work.join(name)).unwrap();
     assert_eq!(read("newer/model.safetensors"), read("older/model.safetensors"));
+    std::fs::write(work.join("x.dat"), b"no statistics").unwrap();
+    let shown = work.program(["imatrix", "show", "--plugin-dir", "plugins", "x.dat"]).run();
+    assert!(shown.code == 2 && shown.stderr.contains("no installed plugin"), "{shown:?}");
 }

@@ -55,6 +55,40 @@ fn one_pass_writes_the_file_that_llama_quantize_writes() {
     }
 }
 
+/// The same with importance: every level that is offered, a model with experts of which one saw nothing included.
+#[test]
+fn one_pass_with_importance_writes_the_file_that_llama_quantize_writes() {
+    let Some(place) = judge::folder("llama-quantize with importance") else { return };
+    let libraries = place.join("node_modules/@node-llama-cpp/linux-x64/bins/linux-x64");
+    let work = Workdir::new();
+    for (model, matrix) in
+        [("tiny-model", "tiny-model.gguf"), ("tiny-model", "tiny-model.dat"), ("mixtral", "mixtral.gguf")]
+    {
+        let source = quantize(&work, model, golden::own_precision(model));
+        let matrix = repository::root().join("tests/imatrix").join(matrix);
+        for level in golden::json(&format!("{model}.imatrix.json"))["levels"].as_object().expect("levels").keys() {
+            work.program(["quantize", "-q", level, "-n", "ours", "--missing-importance", "even", "--imatrix"])
+                .args([matrix.as_os_str(), golden::model(model).as_os_str(), "gguf".as_ref()])
+                .succeed();
+            let theirs = work.join("theirs.gguf");
+            let output = Command::new("python3")
+                .arg(repository::root().join("tests/judge/llama_quantize.py"))
+                .args([&source, &theirs])
+                .args([
+                    level.as_ref(),
+                    libraries.as_os_str(),
+                    "2".as_ref(),
+                    format!("imatrix={}", matrix.display()).as_ref(),
+                ])
+                .output()
+                .expect("python3 runs");
+            assert!(output.status.success(), "{level}: {}", String::from_utf8_lossy(&output.stderr));
+            let equal = std::fs::read(work.join("ours.gguf")).unwrap() == std::fs::read(&theirs).unwrap();
+            assert!(equal, "{model} {level} with {} differs", matrix.display());
+        }
+    }
+}
+
 #[test]
 fn llama_cpp_tokenizes_as_transformers_does() {
     let Some(place) = judge::folder("tokenization") else { return };

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod dispatch;
+mod imatrix;
 mod logging;
 mod model_path;
 mod narrator;

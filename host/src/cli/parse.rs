@@ -6,9 +6,11 @@ use super::quantize::{Backend, Quantization};
 use super::{Screen, Unparsed};
 use crate::failure::{Class, Failure};
 use crate::plugins::{Search, discover};
+use crate::statistics::Readers;
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What is meant by a command line.
 pub enum Meant {
@@ -20,6 +22,13 @@ pub enum Meant {
         model: Place,
         /// Whether to list every tensor.
         tensors: bool,
+        /// Where plugins are.
+        search: Search,
+    },
+    /// Something about importance matrices.
+    Imatrix {
+        /// What.
+        command: super::args::imatrix::ImatrixCommand,
         /// Where plugins are.
         search: Search,
     },
@@ -43,6 +52,7 @@ pub fn parse(words: &[OsString], screen: &Screen) -> Result<Meant, Unparsed> {
     let typed = Typed::from_arg_matches(&root.try_get_matches_from(words)?)?;
     Ok(match typed.command {
         Command::Info(args) => Meant::Info { model: model_path::locate(&args.model)?, tensors: args.tensors, search },
+        Command::Imatrix(command) => Meant::Imatrix { command, search },
         Command::Plugins(command) => Meant::Plugins { command, search },
         Command::Quantize(_) => return Err(internal().into()),
     })
@@ -98,7 +108,12 @@ fn quantization(
     let matches = root.try_get_matches_from(words).map_err(|error| explained(error, scan))?;
     let options = matches.subcommand().map(|(_, matches)| backend_options::typed(&format, matches)).unwrap_or_default();
     let Command::Quantize(args) = Typed::from_arg_matches(&matches)?.command else { return Err(internal().into()) };
-    let quantization = Quantization::meant(*args, options, Backend { loaded, format }, search)?;
+    let backend = Backend { loaded: Arc::new(loaded), format };
+    let mut quantization = Quantization::meant(*args, options, backend, search)?;
+    if let Some((files, choice)) = &quantization.statistics {
+        let mut readers = Readers::new(&catalogue, Some(Arc::clone(&quantization.backend.loaded)));
+        quantization.spec.statistics = Some(readers.supply(files, choice.as_ref())?);
+    }
     for warning in &quantization.warnings {
         screen.warning(warning);
     }

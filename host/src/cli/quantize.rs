@@ -6,10 +6,12 @@ use super::model_path::{self, Place};
 use crate::failure::{Class, Failure};
 use crate::job::{Checkpoints, JobSpec};
 use crate::plugins::Search;
+use crate::statistics::Choice;
 use llmq_plugin_api::client::Loaded;
 use llmq_plugin_api::wire::{FormatDescriptor, Level};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The checkpoint folder of the contract's environment.
 const CHECKPOINT_DIR: &str = "LLM_QUANTIZE_CHECKPOINT_DIR";
@@ -17,7 +19,7 @@ const CHECKPOINT_DIR: &str = "LLM_QUANTIZE_CHECKPOINT_DIR";
 /// A loaded plugin and the format of it that is wanted.
 pub struct Backend {
     /// The plugin.
-    pub loaded: Loaded,
+    pub loaded: Arc<Loaded>,
     /// The format.
     pub format: FormatDescriptor,
 }
@@ -30,6 +32,8 @@ pub struct Quantization {
     pub spec: JobSpec,
     /// Who does it.
     pub backend: Backend,
+    /// Statistics to read, and which of them.
+    pub statistics: Option<(Vec<PathBuf>, Option<Choice>)>,
     /// Only show the plan.
     pub dry_run: bool,
     /// Where readers of other formats are.
@@ -66,6 +70,12 @@ impl Quantization {
         for (name, text) in &args.set {
             put(name, text, &format!("--set {name}"))?;
         }
+        let choice = match (args.include_weights, args.exclude_weights) {
+            (include, _) if !include.is_empty() => Some(Choice::Include(include)),
+            (_, exclude) if !exclude.is_empty() => Some(Choice::Exclude(exclude)),
+            _ => None,
+        };
+        let statistics = (!args.imatrix.is_empty()).then_some((args.imatrix, choice));
         let spec = JobSpec {
             model: PathBuf::new(),
             format: format.id.clone(),
@@ -79,9 +89,10 @@ impl Quantization {
             overwrite: args.overwrite,
             allow_requantize: args.allow_requantize,
             device: device(&args.device)?,
+            statistics: None,
             creator: format!("llm-quantize {}", env!("CARGO_PKG_VERSION")),
         };
-        Ok(Quantization { place, spec, backend, dry_run: args.dry_run, search, warnings })
+        Ok(Quantization { place, spec, backend, statistics, dry_run: args.dry_run, search, warnings })
     }
 }
 

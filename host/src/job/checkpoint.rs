@@ -33,6 +33,9 @@ pub struct Identity {
     output: PathBuf,
     plan: String,
     request: wire::Request,
+    /// Checksum of the statistics that can reach the output.
+    #[serde(default)]
+    statistics: Option<String>,
 }
 
 impl Identity {
@@ -43,6 +46,7 @@ impl Identity {
         output: PathBuf,
         plan: &wire::Plan,
         request: &wire::Request,
+        statistics: Option<String>,
     ) -> Identity {
         Identity {
             v: VERSION,
@@ -53,6 +57,7 @@ impl Identity {
             output: std::path::absolute(&output).unwrap_or(output),
             plan: format!("{:032x}", xxh3_128(wire::encode(plan).as_bytes())),
             request: request.clone(),
+            statistics,
         }
     }
 
@@ -74,6 +79,9 @@ impl Identity {
         for name in names {
             compare(name, &text(was.get(name)), &text(is.get(name)));
         }
+        if earlier.statistics != self.statistics {
+            changes.push("the importance matrix has other contents".into());
+        }
         if earlier.model.content != self.model.content {
             changes.push("the model files have other contents".into());
         } else if earlier.model.times != self.model.times {
@@ -92,6 +100,8 @@ fn request_fields(request: &wire::Request) -> serde_json::Map<String, Value> {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
+    // One line per tensor; the checksum stands for them.
+    fields.remove("statistics");
     if let Some(Value::Object(options)) = fields.remove("options") {
         fields.extend(options.into_iter().map(|(name, value)| (format!("--{}", name.replace('_', "-")), value)));
     }
@@ -213,5 +223,30 @@ impl Folder {
         let message = format!("cannot write the checkpoint folder `{}`: {error}", self.path.display());
         let hint = "Choose another --checkpoint-dir, or go without with --no-checkpoints.";
         Failure::new(Class::Checkpoint, message).suggest(hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_statistics_are_another_job_whatever_their_file_is_called() {
+        let identity = |statistics: Option<&str>| -> Identity {
+            let request = serde_json::json!({
+                "format": "toy", "level": "Q8", "stem": "m", "device": "cpu",
+                "statistics_origin": {"files": ["m.dat"], "entries": 1},
+            });
+            let json = serde_json::json!({
+                "v": 1, "host_version": "1", "plugin": "toy", "plugin_version": "1", "output": "/m", "plan": "0",
+                "model": {"content": "c", "times": "t"}, "request": request, "statistics": statistics,
+            });
+            serde_json::from_value(json).unwrap()
+        };
+        assert!(identity(Some("a")).changes_since(&identity(Some("a"))).is_empty());
+        for (was, is) in [(Some("a"), Some("b")), (None, Some("a")), (Some("a"), None)] {
+            let changes = identity(is).changes_since(&identity(was));
+            assert_eq!(changes, ["the importance matrix has other contents"], "{was:?} {is:?}");
+        }
     }
 }

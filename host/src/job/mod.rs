@@ -45,6 +45,7 @@ pub use validate::TensorCheck;
 pub use weights::Weights;
 
 use crate::memory::Sampler;
+use crate::statistics::Bound;
 use llmq_plugin_api::client::{Backend, Session};
 use llmq_plugin_api::wire::{Level, ModelDescription, Request};
 use std::time::Instant;
@@ -57,6 +58,7 @@ pub struct Job<'a> {
     target: target::Target,
     backend: &'a Backend,
     source: JobSource<'a>,
+    statistics: Option<Bound>,
     session: Session,
     services: JobServices<'a>,
     storage: &'a dyn Storage,
@@ -96,6 +98,7 @@ impl Job<'_> {
             obstacles: plan_report::sentences(&preflight.obstacles()),
             warnings: plan.warnings.clone(),
             notes: plan.notes.clone(),
+            statistics: self.statistics.as_ref().map(|bound| bound.table().origin.clone()),
         }
     }
 

@@ -12,8 +12,9 @@ use crate::event::{Event, Observer};
 use crate::failure::{Class, Failure};
 use crate::memory::{self, Sampler};
 use crate::model::Model;
+use crate::statistics::Bound;
 use llmq_plugin_api::client::Backend;
-use llmq_plugin_api::wire::{FormatDescriptor, ModelDescription, Plan, Request};
+use llmq_plugin_api::wire::{FormatDescriptor, ModelDescription, Plan, Request, StatisticsNeed, StatisticsOffer};
 use std::path::Path;
 use std::time::Instant;
 
@@ -38,7 +39,7 @@ impl<'a> Job<'a> {
     ) -> Result<Job<'a>, Failure> {
         // What needs no model is refused first: a typo in the level should not wait for a network disk.
         let format = request::writable_format(backend.descriptor(), &spec.format)?;
-        request::level(format, &spec.level)?;
+        request::level(format, &spec.level, at_hand(spec))?;
         request::options(format, &spec.options)?;
         observer.event(Event::Step(format!("Loading model: {}", spec.model.display())));
         Job::open_with(spec, open(&spec.model)?, backend, observer, cancel, &Disk)
@@ -56,7 +57,7 @@ impl<'a> Job<'a> {
         let (started, sampler) = (Instant::now(), Sampler::start());
         let descriptor = backend.descriptor();
         let format = request::writable_format(descriptor, &spec.format)?;
-        let level = request::level(format, &spec.level)?;
+        let level = request::level(format, &spec.level, at_hand(spec))?;
         let options = request::options(format, &spec.options)?;
         backend.probe_device(&spec.device).map_err(|e| unusable_device(&spec.device, e))?;
         let source = JobSource::new(weights);
@@ -70,26 +71,49 @@ impl<'a> Job<'a> {
         let target = Target::new(&spec.output_dir, spec.output_name.as_deref(), &model.name, &level.id, format)?;
         let budget = spec.memory_limit.map(|limit| limit.saturating_sub(memory::usage().anonymous));
         let services = JobServices::start(spec.threads, budget, &descriptor.id, &spec.device, observer, cancel)?;
+        let statistics = spec.statistics.as_ref().map(|supply| supply.bind(&source)).transpose()?;
+        for warning in statistics.iter().flat_map(|bound| &bound.warnings) {
+            observer.event(Event::Warning(warning.clone()));
+        }
         let request = Request {
             format: format.id.clone(),
             level: level.id.clone(),
             stem: target.stem.clone(),
             options,
             device: spec.device.clone(),
-            statistics: Vec::new(),
+            statistics: statistics.as_ref().map(Bound::offers).unwrap_or_default(),
             encodings: Default::default(),
             creator: spec.creator.clone(),
+            statistics_origin: statistics.as_ref().map(|bound| bound.table().origin.clone()),
         };
         let session = backend.open_session(&services, &source, &request)?;
-        check_plan(session.plan(), model, &target, &descriptor.id)?;
+        check_plan(session.plan(), model, &target, &descriptor.id, &request.statistics)?;
         requantize::check(session.plan(), source.weights(), spec.allow_requantize)?;
         for note in &session.plan().notes {
             observer.event(Event::Detail(note.clone()));
         }
         let level = level.clone();
         let spec = spec.clone();
-        Ok(Job { spec, level, request, target, backend, source, session, services, storage, started, sampler })
+        Ok(Job {
+            spec,
+            level,
+            request,
+            target,
+            backend,
+            source,
+            statistics,
+            session,
+            services,
+            storage,
+            started,
+            sampler,
+        })
     }
+}
+
+/// The kind of statistics that the spec brings.
+fn at_hand(spec: &JobSpec) -> Option<&str> {
+    spec.statistics.as_ref().map(|supply| supply.table.kind.as_str())
 }
 
 fn unusable_device(device: &str, error: llmq_plugin_api::sdk::Error) -> Failure {
@@ -108,15 +132,25 @@ fn check_family(format: &FormatDescriptor, model: &ModelDescription) -> Result<(
     Err(Failure::new(Class::General, message).suggest(format!("It holds: {}.", format.families.join(", "))))
 }
 
-fn check_plan(plan: &Plan, model: &ModelDescription, target: &Target, plugin: &str) -> Result<(), Failure> {
+fn check_plan(
+    plan: &Plan,
+    model: &ModelDescription,
+    target: &Target,
+    plugin: &str,
+    offers: &[StatisticsOffer],
+) -> Result<(), Failure> {
     let unsound = |problem: String| {
         let message = format!("plugin `{plugin}` made a plan that is not sound: {problem}");
         Failure::new(Class::General, message).suggest("This is a defect of the plugin; please report it to its author.")
     };
     plan.check(model.units.len(), model.tensors.len()).map_err(|fault| unsound(fault.to_string()))?;
     target.check(plan).map_err(|failure| unsound(failure.message))?;
-    match plan.units.iter().find(|unit| !unit.statistics.is_empty()) {
-        Some(unit) => Err(unsound(format!("unit {} needs statistics that its level does not declare", unit.unit))),
+    let offered = |need: &StatisticsNeed| {
+        let of_tensor = offers.iter().filter(|offer| offer.tensor == need.tensor);
+        of_tensor.flat_map(|offer| &offer.kinds).any(|kind| need.kinds.iter().all(|wanted| wanted == kind))
+    };
+    match plan.units.iter().find(|unit| !unit.statistics.iter().all(offered)) {
+        Some(unit) => Err(unsound(format!("unit {} needs statistics that were not offered", unit.unit))),
         None => Ok(()),
     }
 }

@@ -2,8 +2,9 @@
 
 use super::preflight::Needs;
 use crate::failure::Failure;
-use llmq_plugin_api::wire::{ModelDescription, Plan};
+use llmq_plugin_api::wire::{ModelDescription, Plan, StatisticsOrigin};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// A planned job.
@@ -37,6 +38,9 @@ pub struct PlanReport {
     pub warnings: Vec<String>,
     /// Sentences for the curious.
     pub notes: Vec<String>,
+    /// Where the statistics come from; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<StatisticsOrigin>,
 }
 
 /// One output file.
@@ -65,6 +69,8 @@ pub struct PlannedTensor {
     pub unit: String,
     /// Hugging Face names of what it is made of.
     pub sources: Vec<String>,
+    /// Whether measured importance decides how it is rounded.
+    pub importance: bool,
     /// Why the encoding differs from the level's own, if it does.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
@@ -80,6 +86,7 @@ pub fn bits_per_weight(plan: &Plan) -> f64 {
 
 /// The tensors of a checked plan.
 pub fn tensors(plan: &Plan, model: &ModelDescription) -> Vec<PlannedTensor> {
+    let used: HashSet<u32> = plan.units.iter().flat_map(|unit| &unit.statistics).map(|need| need.tensor).collect();
     let one = |slot: &llmq_plugin_api::wire::Slot| PlannedTensor {
         name: slot.name.clone(),
         shape: slot.shape.clone(),
@@ -88,6 +95,7 @@ pub fn tensors(plan: &Plan, model: &ModelDescription) -> Vec<PlannedTensor> {
         place: (slot.file, slot.offset),
         unit: model.units[slot.unit as usize].id.clone(),
         sources: slot.sources.iter().map(|s| model.tensors[*s as usize].name.clone()).collect(),
+        importance: !slot.sources.is_empty() && slot.sources.iter().all(|source| used.contains(source)),
         note: slot.note.clone(),
     };
     plan.slots.iter().map(one).collect()

@@ -21,8 +21,9 @@ pub fn writable_format<'d>(descriptor: &'d Descriptor, id: &str) -> Result<&'d F
     }
 }
 
-/// The level a word means. Levels that need statistics are refused: nothing here measures them.
-pub fn level<'f>(format: &'f FormatDescriptor, word: &str) -> Result<&'f Level, Failure> {
+/// The level a word means. Levels that need other statistics than the kind at hand are refused: nothing here measures
+/// them.
+pub fn level<'f>(format: &'f FormatDescriptor, word: &str, at_hand: Option<&str>) -> Result<&'f Level, Failure> {
     let Some(level) = format.level(word) else {
         let ids: Vec<&str> = format.levels.iter().map(|l| l.id.as_str()).collect();
         let known = format.levels.iter().flat_map(|l| std::iter::once(&l.id).chain(&l.aliases)).map(String::as_str);
@@ -31,11 +32,13 @@ pub fn level<'f>(format: &'f FormatDescriptor, word: &str) -> Result<&'f Level, 
         return Err(refuse(format!("`{word}` is not a quantization level of format `{}`", format.id))
             .suggest(format!("{hint}Valid levels: {}.", listed(&ids))));
     };
-    if !level.requires_statistics.is_empty() {
-        let kinds = level.requires_statistics.join(", ");
-        let message = format!("level `{}` needs calibration statistics ({kinds}), and none were given", level.id);
+    let missing: Vec<&String> =
+        level.requires_statistics.iter().filter(|kind| Some(kind.as_str()) != at_hand).collect();
+    if !missing.is_empty() {
+        let message = format!("level `{}` needs statistics ({}), and none were given", level.id, listed(&missing));
         let free = format.levels.iter().filter(|l| l.requires_statistics.is_empty()).map(|l| l.id.as_str());
-        return Err(refuse(message).suggest(format!("Levels without: {}.", listed(&free.collect::<Vec<_>>()))));
+        let file = if missing == ["sum_squares"] { "Give an importance matrix with --imatrix FILE. " } else { "" };
+        return Err(refuse(message).suggest(format!("{file}Levels without: {}.", listed(&free.collect::<Vec<_>>()))));
     }
     Ok(level)
 }
@@ -142,12 +145,13 @@ mod tests {
 
     #[test]
     fn levels_by_alias_and_the_nearest_for_typos() {
-        assert_eq!(level(&format(), "INT8").unwrap().id, "Q8");
-        let failure = level(&format(), "q9").unwrap_err();
+        assert_eq!(level(&format(), "INT8", None).unwrap().id, "Q8");
+        let failure = level(&format(), "q9", None).unwrap_err();
         assert_eq!(failure.class, Class::InvalidArguments);
         assert_eq!(failure.suggestion, "Did you mean Q8? Valid levels: Q8, Q4_GRAM.");
-        let failure = level(&format(), "4bit").unwrap_err();
+        let failure = level(&format(), "4bit", Some("sum_squares")).unwrap_err();
         assert!(failure.message.contains("gram") && failure.suggestion.contains("Q8"), "{failure:?}");
+        assert_eq!(level(&format(), "4bit", Some("gram")).unwrap().id, "Q4_GRAM");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::validate::{Validated, Validation};
 use super::{Job, finish};
 use crate::event::Event;
 use crate::failure::{Class, Failure};
+use crate::statistics::Bound;
 use llmq_plugin_api::wire::UnitReport;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +71,10 @@ impl Job<'_> {
         let plan = self.session.plan();
         let fingerprint = self.source.weights().fingerprint()?;
         let output = self.target.output(plan);
-        let identity = Identity::new(self.backend.descriptor(), fingerprint, output, plan, &self.request);
+        let identity = {
+            let statistics = self.statistics.as_ref().map(Bound::checksum);
+            Identity::new(self.backend.descriptor(), fingerprint, output, plan, &self.request, statistics)
+        };
         let keep = match resume::decide(&folder, &identity)? {
             Beginning::Fresh => {
                 // A run killed while it removed its checkpoint left the rest of it. With a working file about, it may
@@ -116,6 +120,7 @@ impl Job<'_> {
         let units = UnitLoop {
             session: &self.session,
             source: &self.source,
+            statistics: self.statistics.as_ref(),
             services: &self.services,
             partial: &partial,
             storage: self.storage,

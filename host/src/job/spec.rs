@@ -1,5 +1,6 @@
 //! What is meant by one quantization, whoever asked for it.
 
+use crate::statistics::Supply;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
@@ -33,6 +34,8 @@ pub struct JobSpec {
     pub device: String,
     /// Who writes, for formats that record it.
     pub creator: String,
+    /// Statistics from files.
+    pub statistics: Option<Supply>,
 }
 
 /// Whether and where progress survives the process.

@@ -14,6 +14,7 @@ use super::storage::Storage;
 use crate::event::Event;
 use crate::failure::{Class, Failure};
 use crate::memory;
+use crate::statistics::Bound;
 use llmq_plugin_api::client::{Session, UnitInput};
 use llmq_plugin_api::wire::UnitReport;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -32,6 +33,8 @@ pub struct UnitLoop<'a> {
     pub session: &'a Session,
     /// The model.
     pub source: &'a JobSource<'a>,
+    /// What was measured, if anything.
+    pub statistics: Option<&'a Bound>,
     /// Threads, budget, progress.
     pub services: &'a JobServices<'a>,
     /// The growing output.
@@ -135,7 +138,8 @@ impl UnitLoop<'_> {
         self.check_finite(&tensors)?;
         let services = UnitServices::new(self.services, self.weights_of(unit), failed);
         let views = tensors.iter().map(|index| self.source.view(*index)).collect::<Result<Vec<_>, _>>()?;
-        let input = UnitInput { index: unit, id, tensors: views, statistics: Vec::new() };
+        let statistics = self.statistics.map(|bound| bound.of(&tensors)).unwrap_or_default();
+        let input = UnitInput { index: unit, id, tensors: views, statistics };
         let sink = UnitSink::new(unit, self.session.plan(), model, self.partial, self.storage);
         let result = self.session.quantize(&services, self.source, &input, &sink);
         // The sink's own fault is the cause; what the backend made of it is only an echo.

@@ -1,6 +1,7 @@
 //! Everything that reaches a person's eyes: figures, tables, progress, results. No file is read here.
 
 mod check;
+mod imatrix;
 mod info;
 mod job;
 pub mod number;
@@ -10,6 +11,7 @@ mod progress;
 mod table;
 
 pub use check::{check, check_object};
+pub use imatrix::imatrix;
 pub use info::info;
 pub use job::job;
 pub use plan::plan;

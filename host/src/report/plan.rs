@@ -27,6 +27,7 @@ fn tensors(tensors: &[PlannedTensor]) -> String {
         ("TYPE", Align::Left),
         ("SHAPE", Align::Left),
         ("BYTES", Align::Right),
+        ("IMPORTANCE", Align::Left),
         ("", Align::Left),
     ];
     let mut table = Table::new(&columns);
@@ -36,6 +37,7 @@ fn tensors(tensors: &[PlannedTensor]) -> String {
             tensor.encoding.clone(),
             shape(&tensor.shape),
             number::count(tensor.bytes),
+            if tensor.importance { "measured" } else { "-" }.to_owned(),
             tensor.note.clone(),
         ]);
     }
@@ -91,11 +93,12 @@ mod tests {
             place: (0, 0),
             unit: "layer.0".into(),
             sources: vec![],
+            importance: name == "b",
             note: note.into(),
         };
         let list = [tensor("a", "Q4_K", 9216, ""), tensor("b", "Q6_K", 13440, "more bits"), tensor("c", "Q4_K", 1, "")];
         let text = tensors(&list);
-        assert!(text.contains("b       Q6_K  256 x 64  13,440  more bits\n"), "{text}");
+        assert!(text.contains("b       Q6_K  256 x 64  13,440  measured    more bits\n"), "{text}");
         assert_eq!(by_encoding(&list), "TYPE  TENSORS   BYTES\nQ4_K        2   9,217\nQ6_K        1  13,440\n");
     }
 }

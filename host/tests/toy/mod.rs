@@ -59,6 +59,7 @@ impl Place {
             overwrite: false,
             device: "cpu".into(),
             creator: "test".into(),
+            statistics: None,
         }
     }
 

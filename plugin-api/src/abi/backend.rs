@@ -1,9 +1,9 @@
 //! What a plugin offers: a backend, sessions that quantize, readers that decode.
 
-use super::{HostRef, ModelRef, PResult, SinkRef, UnitView};
+use super::{ErrorKind, HostRef, ModelRef, PResult, PluginError, SinkRef, StatisticsFileBox, UnitView};
 use abi_stable::{
     StableAbi, sabi_trait,
-    std_types::{RBox, RSlice, RSliceMut, RStr, RString, RVec},
+    std_types::{RBox, RResult, RSlice, RSliceMut, RStr, RString, RVec},
 };
 
 /// A file that the host has mapped for a reader. Frozen.
@@ -76,6 +76,47 @@ pub trait Backend: Send + Sync {
     /// Whether `device` (`cpu`, `cuda:0`) is usable here; a sentence about it.
     #[sabi(last_prefix_field)]
     fn probe_device(&self, device: RStr<'_>) -> PResult<RString>;
+
+    // Since 1.1.
+
+    /// `StatisticsForms` document: the kinds of statistics files that this backend writes. Empty = none.
+    fn statistics_forms(&self) -> RString {
+        RString::new()
+    }
+    /// Confidence, 0 to 100, that these files hold statistics in a form of this backend.
+    fn recognize_statistics(&self, _files: RSlice<'_, FileView<'_>>) -> u32 {
+        0
+    }
+    /// Parses a statistics file.
+    fn open_statistics(&self, _host: &HostRef<'_>, _files: RSlice<'_, FileView<'_>>) -> PResult<StatisticsFileBox> {
+        RResult::RErr(unsupported("read statistics files"))
+    }
+    /// `StatisticsNames` document: what this backend's statistics files call the tensors of a model.
+    fn statistics_names(&self, _model: &ModelRef<'_>) -> PResult<RString> {
+        RResult::RErr(unsupported("name the tensors of a model in statistics files"))
+    }
+    /// Writes a statistics file to slot 0 of the sink, front to back without gaps. `summary` is a `StatisticsSummary`
+    /// document with the wanted form, `values` holds the values of its entries in their order.
+    fn write_statistics(
+        &self,
+        _summary: RStr<'_>,
+        _values: RSlice<'_, RSlice<'_, f32>>,
+        _sink: &SinkRef<'_>,
+    ) -> PResult<()> {
+        RResult::RErr(unsupported("write statistics files"))
+    }
+}
+
+/// The answer of a backend to a question that it, or its interface version, does not know.
+fn unsupported(what: &str) -> PluginError {
+    PluginError {
+        kind: ErrorKind::UNSUPPORTED_OPERATION,
+        message: format!("this backend does not {what}").into(),
+        hint: RString::new(),
+        subject: RString::new(),
+        backtrace: RString::new(),
+        ext: RString::new(),
+    }
 }
 
 /// An owned backend.

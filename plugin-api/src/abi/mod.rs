@@ -15,6 +15,7 @@ mod error;
 mod host;
 mod model;
 mod root;
+mod statistics;
 mod tensor;
 
 pub use backend::{
@@ -24,4 +25,5 @@ pub use error::{ErrorKind, PResult, PluginError};
 pub use host::{Host, Host_TO, HostRef, Job, Job_TO, JobRef, Sink, Sink_TO, SinkRef};
 pub use model::{Model, Model_TO, ModelRef};
 pub use root::{PluginRoot, PluginRootRef};
+pub use statistics::{StatisticsFile, StatisticsFile_TO, StatisticsFileBox};
 pub use tensor::{DType, StatKind, StatView, TensorView, UnitView};

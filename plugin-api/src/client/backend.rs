@@ -8,7 +8,7 @@ use abi_stable::{sabi_trait::TD_Opaque, sabi_types::RRef};
 
 /// A backend behind the boundary, with its self-description read and checked.
 pub struct Backend {
-    raw: abi::BackendBox,
+    pub(super) raw: abi::BackendBox,
     descriptor: wire::Descriptor,
 }
 

@@ -8,9 +8,11 @@ mod backend;
 mod load;
 mod reader;
 mod session;
+mod statistics;
 
 pub use adapter::{Destination, Services, Source, SourceTensor};
 pub use backend::Backend;
 pub use load::{LoadError, Loaded, load};
 pub use reader::Reader;
 pub use session::{Session, UnitInput};
+pub use statistics::StatisticsFile;

@@ -1,7 +1,10 @@
 //! The traits an author implements.
 
-use super::{Context, Error, Model, Output, Unit};
-use crate::wire::{Descriptor, Plan, ReaderSummary, Request, UnitReport, ValidationReport};
+use super::{Context, Error, Model, Output, StatisticsFile, Unit};
+use crate::wire::{
+    Descriptor, Plan, ReaderSummary, Request, StatisticsForm, StatisticsNames, StatisticsSummary, UnitReport,
+    ValidationReport,
+};
 
 /// A file that the host mapped.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +44,38 @@ pub trait Backend: Send + Sync + 'static {
             "cpu" => Ok("the host's threads".into()),
             other => Err(Error::new(super::Kind::Device, format!("this backend has no code for device `{other}`"))),
         }
+    }
+
+    /// The kinds of statistics files that [`Backend::write_statistics`] writes, best first. Since 1.1, like all that
+    /// follow.
+    fn statistics_forms(&self) -> Vec<StatisticsForm> {
+        Vec::new()
+    }
+
+    /// Confidence, 0 to 100, that these files (heads of at most 64 KiB) hold statistics in a form of this backend.
+    fn recognize_statistics(&self, files: &[MappedFile]) -> u32 {
+        let _ = files;
+        0
+    }
+
+    /// Parses a statistics file. The bytes are hostile: cap before allocating, never panic.
+    fn open_statistics(&self, cx: &Context, files: &[MappedFile]) -> Result<Box<dyn StatisticsFile>, Error> {
+        let _ = (cx, files);
+        Err(Error::unsupported("read statistics files"))
+    }
+
+    /// What this backend's statistics files call the tensors of a model. The host holds statistics by source tensor, so
+    /// that every backend can use what one of them reads.
+    fn statistics_names(&self, model: &Model) -> Result<StatisticsNames, Error> {
+        let _ = model;
+        Err(Error::unsupported("name the tensors of a model in statistics files"))
+    }
+
+    /// Writes a statistics file to slot 0 of `out`, front to back without gaps; `values` belong to the entries of the
+    /// summary, whose form is the one that is wanted.
+    fn write_statistics(&self, summary: &StatisticsSummary, values: &[&[f32]], out: &Output) -> Result<(), Error> {
+        let _ = (summary, values, out);
+        Err(Error::unsupported("write statistics files"))
     }
 }
 

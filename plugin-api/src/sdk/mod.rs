@@ -12,6 +12,7 @@ mod output;
 pub(crate) mod panic;
 mod shim;
 mod statistic;
+mod statistics_file;
 mod unit;
 
 pub use backend::{Backend, MappedFile, Reader, Session};
@@ -22,4 +23,5 @@ pub use export::{backend_box, install_panic_hook};
 pub use model::Model;
 pub use output::Output;
 pub use statistic::{Statistic, StatisticKind};
+pub use statistics_file::StatisticsFile;
 pub use unit::{Tensor, Unit};

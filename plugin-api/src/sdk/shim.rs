@@ -1,7 +1,7 @@
 //! From the ABI to the author's traits: decode, guard, encode. One shim per trait, no logic.
 
 use super::panic::guard;
-use super::{Backend, Context, Error, Kind, MappedFile, Model, Output, Reader, Session, Unit};
+use super::{Backend, Context, Error, Kind, MappedFile, Model, Output, Reader, Session, StatisticsFile, Unit};
 use crate::{abi, wire};
 use abi_stable::{
     sabi_trait::TD_Opaque,
@@ -11,6 +11,7 @@ use abi_stable::{
 pub(super) struct BackendShim(pub(super) Box<dyn Backend>);
 struct SessionShim(Box<dyn Session>);
 struct ReaderShim(Box<dyn Reader>);
+struct StatisticsShim(Box<dyn StatisticsFile>);
 
 fn outcome<T>(result: Result<T, Error>) -> abi::PResult<T> {
     match result {
@@ -73,6 +74,60 @@ impl abi::Backend for BackendShim {
 
     fn probe_device(&self, device: RStr<'_>) -> abi::PResult<RString> {
         outcome(guard("probe_device", || self.0.probe_device(device.as_str()).map(RString::from)))
+    }
+
+    fn statistics_forms(&self) -> RString {
+        let forms = || wire::encode(&wire::StatisticsForms { forms: self.0.statistics_forms() });
+        guard("statistics_forms", || Ok(forms().into())).unwrap_or_else(|e| e.message.into())
+    }
+
+    fn recognize_statistics(&self, files: RSlice<'_, abi::FileView<'_>>) -> u32 {
+        guard("recognize_statistics", || Ok(self.0.recognize_statistics(&mapped(files)))).unwrap_or(0)
+    }
+
+    fn open_statistics(
+        &self,
+        host: &abi::HostRef<'_>,
+        files: RSlice<'_, abi::FileView<'_>>,
+    ) -> abi::PResult<abi::StatisticsFileBox> {
+        outcome(guard("open_statistics", || {
+            let file = self.0.open_statistics(&Context::from_abi(host), &mapped(files))?;
+            Ok(abi::StatisticsFile_TO::from_value(StatisticsShim(file), TD_Opaque))
+        }))
+    }
+
+    fn statistics_names(&self, model: &abi::ModelRef<'_>) -> abi::PResult<RString> {
+        outcome(guard("statistics_names", || {
+            Ok(wire::encode(&self.0.statistics_names(&Model::from_abi(model)?)?).into())
+        }))
+    }
+
+    fn write_statistics(
+        &self,
+        summary: RStr<'_>,
+        values: RSlice<'_, RSlice<'_, f32>>,
+        sink: &abi::SinkRef<'_>,
+    ) -> abi::PResult<()> {
+        outcome(guard("write_statistics", || {
+            let summary: wire::StatisticsSummary = wire::decode("statistics summary", summary.as_str())?;
+            let values: Vec<&[f32]> = values.iter().map(|values| values.as_slice()).collect();
+            self.0.write_statistics(&summary, &values, &Output::from_abi(sink))
+        }))
+    }
+}
+
+impl abi::StatisticsFile for StatisticsShim {
+    fn summary(&self) -> RString {
+        guard("summary", || Ok(wire::encode(&self.0.summary()).into())).unwrap_or_else(|e| e.message.into())
+    }
+
+    fn read_values(
+        &self,
+        files: RSlice<'_, abi::FileView<'_>>,
+        entry: u32,
+        mut out: RSliceMut<'_, f32>,
+    ) -> abi::PResult<()> {
+        outcome(guard("read_values", || self.0.read_values(&mapped(files), entry as usize, out.as_mut_slice())))
     }
 }
 

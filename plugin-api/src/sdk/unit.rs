@@ -48,6 +48,11 @@ impl<'a> Unit<'a> {
     pub fn statistic(&self, tensor: usize, kind: StatisticKind) -> Option<&Statistic<'a>> {
         self.statistics.iter().find(|s| s.tensor == tensor && s.kind == kind)
     }
+
+    /// One kind of statistics of one tensor, or of one expert of it.
+    pub fn statistic_of(&self, tensor: usize, expert: Option<u32>, kind: StatisticKind) -> Option<&Statistic<'a>> {
+        self.statistics.iter().find(|s| s.tensor == tensor && s.expert == expert && s.kind == kind)
+    }
 }
 
 /// One source tensor.

@@ -12,6 +12,7 @@ mod plan;
 mod report;
 mod request;
 mod role;
+mod statistics;
 mod summary;
 
 pub use description::{
@@ -27,4 +28,8 @@ pub use plan::{LiteralSpan, OutputFile, Plan, PlanFault, Slot, StatisticsNeed, U
 pub use report::{Finding, Severity, UnitReport, ValidationReport};
 pub use request::{Request, StatisticsOffer};
 pub use role::Role;
+pub use statistics::{
+    Counted, StatisticsEntry, StatisticsForm, StatisticsForms, StatisticsName, StatisticsNames, StatisticsOrigin,
+    StatisticsPart, StatisticsSummary,
+};
 pub use summary::{PlacedTensor, ReaderSummary, StoredTensor, StoredView};

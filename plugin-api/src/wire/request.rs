@@ -1,5 +1,6 @@
 //! What the host asks a backend to plan.
 
+use super::StatisticsOrigin;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -26,13 +27,22 @@ pub struct Request {
     /// Who writes the file, for formats that record it, for example `llm-quantize 0.1.0`.
     #[serde(default)]
     pub creator: String,
+    /// Where the statistics come from; absent without statistics. Since 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics_origin: Option<StatisticsOrigin>,
 }
 
 /// Statistics available for one tensor.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct StatisticsOffer {
     /// Tensor index.
     pub tensor: u32,
     /// Words of [`crate::sdk::StatisticKind`].
     pub kinds: Vec<String>,
+    /// Expert, where the tensor holds several. Since 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expert: Option<u32>,
+    /// Whether no token went in, as happens to experts: values will come, with a count of zero. Since 1.1.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
 }

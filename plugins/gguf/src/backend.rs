@@ -1,8 +1,10 @@
 //! What the host talks to: description, sessions, recognition, readers.
 
-use crate::{arch, container, levels, reader::GgufReader, session, session::GgufSession};
-use llmq_plugin_api::sdk::{Backend, Context, Error, MappedFile, Model, Reader, Session};
-use llmq_plugin_api::wire::{Container, Descriptor, DeviceKind, FormatDescriptor, Request};
+use crate::{arch, container, imatrix, levels, reader::GgufReader, session, session::GgufSession};
+use llmq_plugin_api::sdk::{Backend, Context, Error, MappedFile, Model, Output, Reader, Session, StatisticsFile};
+use llmq_plugin_api::wire::{
+    Container, Descriptor, DeviceKind, FormatDescriptor, Request, StatisticsForm, StatisticsNames, StatisticsSummary,
+};
 
 /// The GGUF backend. It has no state.
 #[derive(Debug, Default, Clone, Copy)]
@@ -44,5 +46,28 @@ impl Backend for GgufBackend {
 
     fn open(&self, cx: &Context, files: &[MappedFile]) -> Result<Box<dyn Reader>, Error> {
         Ok(Box::new(GgufReader::open(cx, files)?))
+    }
+
+    fn statistics_forms(&self) -> Vec<StatisticsForm> {
+        imatrix::forms()
+    }
+
+    fn recognize_statistics(&self, files: &[MappedFile]) -> u32 {
+        match files {
+            [file] => imatrix::recognize(file.data, file.length),
+            _ => 0,
+        }
+    }
+
+    fn open_statistics(&self, _cx: &Context, files: &[MappedFile]) -> Result<Box<dyn StatisticsFile>, Error> {
+        Ok(Box::new(imatrix::ImatrixFile::open(files)?))
+    }
+
+    fn statistics_names(&self, model: &Model) -> Result<StatisticsNames, Error> {
+        imatrix::names(model.description())
+    }
+
+    fn write_statistics(&self, summary: &StatisticsSummary, values: &[&[f32]], out: &Output) -> Result<(), Error> {
+        imatrix::write(summary, values, out)
     }
 }

@@ -8,6 +8,7 @@
 //! | `session` | planning and quantizing |
 //! | `reader` | GGUF files back to Hugging Face's view |
 //! | `container` | the file format, without models |
+//! | `imatrix` | importance matrices in both forms |
 //! | `mixture` | which encoding each tensor gets |
 //! | `arch` | names, keys and row orders of model architectures |
 //! | `metadata`, `vocab` | `general.*` and `tokenizer.*` keys |
@@ -17,6 +18,7 @@
 pub mod arch;
 mod backend;
 pub mod container;
+pub mod imatrix;
 mod levels;
 pub mod metadata;
 pub mod mixture;

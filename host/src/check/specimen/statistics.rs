@@ -41,7 +41,7 @@ pub fn measure(specimen: &Specimen, words: &[String]) -> (Vec<Measured>, Vec<Sta
             measured.push(Measured { tensor: index as u32, kind: *kind, shape, values });
         }
         let kinds = kinds.iter().map(|k| k.word().to_owned()).collect();
-        offers.push(StatisticsOffer { tensor: index as u32, kinds });
+        offers.push(StatisticsOffer { tensor: index as u32, kinds, ..StatisticsOffer::default() });
     }
     (measured, offers)
 }

@@ -62,6 +62,7 @@ pub fn request(specimen: &Specimen, format: &FormatDescriptor, level: &Level) ->
         statistics,
         encodings: Map::new(),
         creator: "llm-quantize check".into(),
+        statistics_origin: None,
     };
     (request, measured)
 }

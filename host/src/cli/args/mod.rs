@@ -4,6 +4,7 @@
 
 pub mod backend_options;
 pub mod format_word;
+pub mod imatrix;
 pub mod plugins;
 pub mod quantize;
 pub mod size;
@@ -78,6 +79,9 @@ pub enum Command {
     Quantize(Box<quantize::QuantizeArgs>),
     /// Show what a model folder or a quantized file holds
     Info(InfoArgs),
+    /// Show, add up and convert importance matrices
+    #[command(subcommand)]
+    Imatrix(imatrix::ImatrixCommand),
     /// List, describe and check the installed format plugins
     #[command(subcommand)]
     Plugins(plugins::PluginsCommand),

@@ -53,6 +53,22 @@ pub struct QuantizeArgs {
     #[arg(long, value_name = "INT", help_heading = "Calibration", allow_negative_numbers = true)]
     pub group_size: Option<String>,
 
+    /// Importance matrix (.gguf or .dat of llama-imatrix); several are added up
+    #[arg(long, value_name = "FILE", help_heading = "Calibration", alias = "statistics")]
+    pub imatrix: Vec<PathBuf>,
+    /// Use only its entries whose names hold TEXT (repeatable)
+    #[arg(long, value_name = "TEXT", help_heading = "Calibration", requires = "imatrix")]
+    pub include_weights: Vec<String>,
+    /// Use none of its entries whose names hold TEXT (repeatable)
+    #[arg(
+        long,
+        value_name = "TEXT",
+        help_heading = "Calibration",
+        requires = "imatrix",
+        conflicts_with = "include_weights"
+    )]
+    pub exclude_weights: Vec<String>,
+
     /// Keep no checkpoint: an interrupted job starts from the beginning
     #[arg(long, help_heading = "Checkpoints", conflicts_with_all = ["checkpoint_dir", "resume"])]
     pub no_checkpoints: bool,
@@ -135,6 +151,8 @@ mod tests {
             "m gguf -q Q4_0 --no-checkpoints --resume",
             "m gguf -q Q4_0 --set novalue",
             "m gguf -q Q4_0 --calibration-samples 0",
+            "m gguf -q Q4_0 --include-weights a",
+            "m gguf -q Q4_0 --imatrix i --include-weights a --exclude-weights b",
         ] {
             assert!(typed(line).is_err(), "{line}");
         }

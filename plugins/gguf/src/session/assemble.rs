@@ -1,6 +1,7 @@
 //! From assigned tensors to a session: places, headers and the plan's slots, whatever the source is.
 
 use super::collect::Gathered;
+use super::importance::Weighting;
 use super::plan::{note, sources};
 use super::shards::{self, Splitting};
 use super::{GgufSession, SlotWork};
@@ -23,6 +24,8 @@ pub(super) struct Draft {
     pub candidates: Vec<Candidate>,
     /// One per tensor.
     pub assigned: Vec<Assignment>,
+    /// Importance of each tensor, and what to say about it.
+    pub weightings: Vec<(Weighting, String)>,
     /// How they are spread over files.
     pub splitting: Splitting,
     /// What there is to say already: dropped tensors, warnings, notes.
@@ -33,7 +36,7 @@ impl Draft {
     /// Lays everything out; `work` says how a tensor is made.
     pub(super) fn assemble(
         self,
-        work: impl Fn(Gathered, BlockType, &Candidate) -> SlotWork,
+        work: impl Fn(Gathered, (BlockType, Weighting), &Candidate) -> SlotWork,
     ) -> Result<GgufSession, Error> {
         let infos = self.tensors.iter().zip(&self.assigned).map(|(tensor, assignment)| TensorInfo {
             name: tensor.name.clone(),
@@ -50,10 +53,11 @@ impl Draft {
         plan.literals = layout.headers.iter().enumerate().map(literal).collect();
         plan.files = layout.files;
         let mut works = Vec::with_capacity(self.tensors.len());
-        let choices = self.candidates.iter().zip(&self.assigned);
-        for ((tensor, (candidate, assignment)), (file, stored)) in
+        let choices = self.candidates.iter().zip(&self.assigned).zip(&self.weightings);
+        for ((tensor, ((candidate, assignment), (weighting, lack))), (file, stored)) in
             self.tensors.into_iter().zip(choices).zip(&layout.places)
         {
+            let notes = [note(&tensor, candidate, assignment), lack.clone()];
             plan.slots.push(Slot {
                 name: tensor.name.clone(),
                 unit: tensor.unit,
@@ -63,9 +67,9 @@ impl Draft {
                 file: *file,
                 offset: stored.offset,
                 bytes: stored.bytes,
-                note: note(&tensor, candidate, assignment),
+                note: notes.into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join("; "),
             });
-            works.push(work(tensor, assignment.encoding, candidate));
+            works.push(work(tensor, (assignment.encoding, *weighting), candidate));
         }
         Ok(GgufSession { plan, headers: layout.headers, work: works })
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// One tensor of the output.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     /// GGUF name.
     pub name: String,
     /// Dimensions, innermost first.
@@ -19,20 +19,30 @@ pub(super) struct Gathered {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// Computed from config.json.
     Derived(Vec<f32>),
     /// Source tensors, experts in their order.
     Sources { parts: Vec<usize>, view: View, shift: f32 },
 }
 
+impl Gathered {
+    /// Source tensors, experts in their order; none for derived tensors.
+    pub(crate) fn sources(&self) -> &[usize] {
+        match &self.origin {
+            Origin::Derived(_) => &[],
+            Origin::Sources { parts, .. } => parts,
+        }
+    }
+}
+
 /// All output tensors in the converter's order (derived ones, then by Hugging Face name), and what is left out.
-pub(super) struct Collection {
+pub(crate) struct Collection {
     pub tensors: Vec<Gathered>,
     pub dropped: Vec<(String, String)>,
 }
 
-pub(super) fn collect(arch: &Architecture, model: &ModelDescription) -> Result<Collection, Error> {
+pub(crate) fn collect(arch: &Architecture, model: &ModelDescription) -> Result<Collection, Error> {
     let mut dropped = Vec::new();
     let mut by_name: Vec<(usize, &TensorDescription)> = model.tensors.iter().enumerate().collect();
     by_name.sort_by(|a, b| a.1.name.cmp(&b.1.name));

@@ -9,6 +9,7 @@ use crate::mixture::Recipe;
 use crate::value::{KeyValue, set};
 use crate::vocab::{Pre, PreReason, TokenizerFiles, VocabError, VocabInputs, VocabSource, build};
 use llmq_plugin_api::sdk::{Error, Kind, Model};
+use llmq_plugin_api::wire::{Request, StatisticsOrigin};
 
 /// The metadata and what there is to say about it.
 pub(super) struct Metadata {
@@ -26,6 +27,7 @@ pub(super) fn metadata(
     model: &Model,
     tensors: &[Gathered],
     options: &Options,
+    request: &Request,
 ) -> Result<Metadata, Error> {
     let description = model.description();
     let generation_config = model.optional_file("generation_config.json")?;
@@ -59,9 +61,32 @@ pub(super) fn metadata(
     if !recipe.is_float() {
         set(&mut out, &version.key, version.value);
         set(&mut out, FILE_TYPE, recipe.file_type());
+        request.statistics_origin.iter().for_each(|origin| importance_keys(&mut out, origin));
     }
     warnings.extend(vocabulary.warnings);
     Ok(Metadata { key_values: out, warnings, notes: vocabulary.notes })
+}
+
+/// Longest text that the reference puts into a key of its own, in bytes.
+const MAX_OVERRIDE: usize = 127;
+
+/// Where the importance weights come from, as llama-quantize records it, but file names without their folders: an output
+/// must not depend on where its inputs lie.
+pub(super) fn importance_keys(out: &mut Vec<KeyValue>, origin: &StatisticsOrigin) {
+    let text = |mut text: String| {
+        let end = (0..=MAX_OVERRIDE.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        text
+    };
+    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    set(out, "quantize.imatrix.file", text(origin.files.join(", ")));
+    if let Some(dataset) = origin.datasets.first() {
+        set(out, "quantize.imatrix.dataset", text(dataset.clone()));
+    }
+    set(out, "quantize.imatrix.entries_count", number(origin.entries));
+    if origin.chunks > 0 {
+        set(out, "quantize.imatrix.chunks_count", number(origin.chunks));
+    }
 }
 
 struct Vocabulary {

@@ -5,6 +5,7 @@
 //! | `options` | the backend's own options |
 //! | `collect` | source tensors grouped into output tensors, with names and row orders |
 //! | `converter_dtype` | the encoding a tensor has before any level touches it |
+//! | `importance` | which tensors use importance weights, which lack them, and what then |
 //! | `header` | all metadata, in the order of the reference's files |
 //! | `stored` | the same for sources that are GGUF files themselves |
 //! | `assemble` | places, headers and slots, whatever the source is |
@@ -26,9 +27,12 @@ mod rows;
 mod shards;
 mod stored;
 
+pub(crate) use collect::{Gathered, collect};
 pub use options::specs as option_specs;
+pub(crate) use stored::gather;
 
 use crate::arch::View;
+use importance::Weighting;
 use llmq_ggml_blocks::BlockType;
 use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Session, Unit};
 use llmq_plugin_api::wire::{Plan, UnitReport};
@@ -60,6 +64,10 @@ struct Encoding {
     view: View,
     /// Rows of each part.
     rows_per_part: usize,
+    /// Rows that share one set of importance weights: of a part, or of each expert in it.
+    rows_per_matrix: usize,
+    /// Where importance weights come from.
+    weighting: Weighting,
     /// Weights of a row.
     columns: usize,
     /// Added to every value.

@@ -1,5 +1,6 @@
 //! The backend's own options, typed.
 
+use super::importance::Missing;
 use super::shards::Splitting;
 use crate::vocab::PRE_NAMES;
 use llmq_ggml_blocks::BlockType;
@@ -22,6 +23,8 @@ pub(super) struct Options {
     pub split_tensors: Option<u64>,
     /// `--keep-split`.
     pub keep_split: bool,
+    /// `--missing-importance`.
+    pub missing_importance: Missing,
 }
 
 /// What the host offers to its user.
@@ -64,6 +67,13 @@ pub fn specs() -> Vec<OptionSpec> {
             kind: OptionKind::Flag,
             default: false.into(),
         },
+        OptionSpec {
+            name: "missing_importance".into(),
+            help: "what to do with tensors and experts without importance data, at encodings that need them: refuse, or even (all channels count alike)"
+                .into(),
+            kind: OptionKind::Choice { values: vec!["refuse".into(), "even".into()] },
+            default: "refuse".into(),
+        },
     ]
 }
 
@@ -96,7 +106,16 @@ impl Options {
             let message = "--split-max-size, --split-max-tensors and --keep-split exclude each other".to_owned();
             return Err(refused("split_max_size", message).hint("give one of them"));
         }
-        Ok(Options { intermediate, pre, name: text("name")?, split_bytes, split_tensors, keep_split })
+        let missing_importance = match text("missing_importance")?.as_deref() {
+            None | Some("refuse") => Missing::Refuse,
+            Some("even") => Missing::Even,
+            Some(other) => {
+                let message = format!("the option `missing_importance` is `{other}`; it must be refuse or even");
+                return Err(refused("missing_importance", message));
+            }
+        };
+        let name = text("name")?;
+        Ok(Options { intermediate, pre, name, split_bytes, split_tensors, keep_split, missing_importance })
     }
 
     /// How an output is spread over files, for sources without shards of this format.

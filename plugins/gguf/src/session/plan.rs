@@ -4,20 +4,18 @@ use super::assemble::Draft;
 use super::collect::{Gathered, Origin, collect};
 use super::converter_dtype::converter_dtype;
 use super::header::metadata;
-use super::importance::require_importance;
+use super::importance::{Importance, SUM_SQUARES, Weighting};
 use super::options::Options;
 use super::quantize::scratch_bytes;
 use super::stored;
 use super::{Encoding, GgufSession, SlotWork};
 use crate::arch::{self, Architecture};
-use crate::levels::{COPY, offered, uses_importance};
+use crate::levels::{COPY, offered};
 use crate::mixture::{Assignment, Candidate, ModelShape, Recipe, assign};
 use llmq_ggml_blocks::BlockType;
 use llmq_plugin_api::sdk::{Context, Error, Kind, Model};
 use llmq_plugin_api::wire::{ModelDescription, Plan, Request, Slot, StatisticsNeed, TensorDescription, UnitNeed};
-use std::collections::{BTreeMap, HashSet};
-
-const SUM_SQUARES: &str = "sum_squares";
+use std::collections::BTreeMap;
 
 impl GgufSession {
     /// Plans a job.
@@ -37,12 +35,12 @@ impl GgufSession {
         let arch = arch::by_family(&description.family).ok_or_else(|| unknown_family(description))?;
         let collection = collect(arch, description)?;
         let mut tensors = collection.tensors;
-        let metadata = metadata(arch, recipe, model, &tensors, &options)?;
+        let metadata = metadata(arch, recipe, model, &tensors, &options, request)?;
         if !recipe.is_float() {
             tensors.sort_by(|a, b| (block(&a.name), &a.name).cmp(&(block(&b.name), &b.name)));
         }
 
-        let offers = importance_offers(request);
+        let mut importance = Importance::new(request, &tensors, options.missing_importance);
         let precision = precision(recipe, description, &options);
         let candidates = candidates(&tensors, description, request, precision)?;
         let shape = ModelShape {
@@ -51,27 +49,29 @@ impl GgufSession {
             heads: description.hyperparameters.attention.heads,
             kv_heads: description.hyperparameters.attention.kv_heads,
             experts: description.hyperparameters.experts.as_ref().map_or(0, |experts| experts.count),
-            has_importance: !offers.is_empty(),
+            has_importance: importance.any(),
         };
         let unfit = |error: crate::mixture::MixtureError| Error::new(Kind::UnsupportedModel, error.to_string());
         let assigned = assign(recipe, &shape, &candidates).map_err(unfit)?;
 
         let plan =
             Plan { dropped: collection.dropped, warnings: metadata.warnings, notes: metadata.notes, ..Plan::default() };
-        let warnings = warnings(arch, description, &assigned, &options, recipe);
+        let weightings = importance.weigh(Some(recipe), &candidates, &assigned);
+        let warnings = warnings(arch, description, &assigned, &options, (recipe, importance.any()));
         let draft = Draft {
             stem: request.stem.clone(),
             key_values: metadata.key_values,
             tensors,
             candidates,
             assigned,
+            weightings,
             splitting: options.splitting()?,
             plan,
         };
+        importance.check()?;
         let mut session =
             draft.assemble(|tensor, target, candidate| slot_work(tensor, target, candidate, description, recipe))?;
-        require_importance(recipe, &session.plan.slots, &offers)?;
-        session.plan.units = unit_needs(&session.plan.slots, &session.work, &offers);
+        session.plan.units = unit_needs(&session.plan.slots, &session.work);
         session.plan.warnings.extend(warnings);
         Ok(session)
     }
@@ -94,11 +94,6 @@ fn precision(recipe: Recipe, model: &ModelDescription, options: &Options) -> Blo
         "F16" => BlockType::F16,
         _ => options.intermediate.unwrap_or(BlockType::F32),
     }
-}
-
-pub(super) fn importance_offers(request: &Request) -> HashSet<u32> {
-    let has = |kinds: &[String]| kinds.iter().any(|kind| kind == SUM_SQUARES);
-    request.statistics.iter().filter(|offer| has(&offer.kinds)).map(|offer| offer.tensor).collect()
 }
 
 fn candidates(
@@ -169,7 +164,7 @@ pub(super) fn note(tensor: &Gathered, candidate: &Candidate, assignment: &Assign
 
 fn slot_work(
     tensor: Gathered,
-    target: BlockType,
+    (target, weighting): (BlockType, Weighting),
     candidate: &Candidate,
     model: &ModelDescription,
     recipe: Recipe,
@@ -180,11 +175,14 @@ fn slot_work(
         }
         Origin::Sources { parts, view, shift } => (parts, view, shift),
     };
+    let experts = if parts.len() == 1 { tensor.ne.iter().skip(2).product::<u64>().max(1) as usize } else { 1 };
     let first: &TensorDescription = &model.tensors[parts[0]];
     let two_steps = !recipe.is_float() && !is_half(&first.dtype) && candidate.unquantized != BlockType::F32;
     SlotWork::Encode(Encoding {
         parts,
         rows_per_part: view.rows(),
+        rows_per_matrix: view.rows() / experts,
+        weighting,
         columns: view.columns(),
         view,
         shift,
@@ -193,7 +191,7 @@ fn slot_work(
     })
 }
 
-pub(super) fn unit_needs(slots: &[Slot], work: &[SlotWork], offers: &HashSet<u32>) -> Vec<UnitNeed> {
+pub(super) fn unit_needs(slots: &[Slot], work: &[SlotWork]) -> Vec<UnitNeed> {
     let mut needs: BTreeMap<u32, UnitNeed> = BTreeMap::new();
     for (slot, work) in slots.iter().zip(work) {
         let need = needs.entry(slot.unit).or_insert_with(|| UnitNeed {
@@ -206,10 +204,9 @@ pub(super) fn unit_needs(slots: &[Slot], work: &[SlotWork], offers: &HashSet<u32
         });
         let SlotWork::Encode(encoding) = work else { continue };
         need.scratch_bytes_per_thread = need.scratch_bytes_per_thread.max(scratch_bytes(encoding));
-        if uses_importance(encoding.target) {
-            let offered = slot.sources.iter().filter(|source| offers.contains(source));
-            need.statistics
-                .extend(offered.map(|tensor| StatisticsNeed { tensor: *tensor, kinds: vec![SUM_SQUARES.into()] }));
+        if encoding.weighting == Weighting::Offered {
+            let one = |tensor: &u32| StatisticsNeed { tensor: *tensor, kinds: vec![SUM_SQUARES.into()] };
+            need.statistics.extend(slot.sources.iter().map(one));
         }
     }
     needs.into_values().collect()
@@ -220,7 +217,7 @@ fn warnings(
     model: &ModelDescription,
     assigned: &[Assignment],
     options: &Options,
-    recipe: Recipe,
+    (recipe, importance): (Recipe, bool),
 ) -> Vec<String> {
     let mut out = Vec::new();
     let misfits = assigned.iter().filter(|assignment| assignment.misfit.is_some()).count();
@@ -250,6 +247,9 @@ fn warnings(
             "llama.cpp rotates all layers of SmolLM3 but every fourth, and no_rope_layers of config.json says otherwise: results differ"
                 .to_owned(),
         );
+    }
+    if recipe.is_float() && importance {
+        out.push("--imatrix has no effect: nothing is quantized at this level".to_owned());
     }
     if options.intermediate.is_some() && (recipe.is_float() || is_half(&model.dtype)) {
         out.push(

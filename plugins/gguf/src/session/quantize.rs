@@ -1,5 +1,6 @@
 //! The work on one unit: chunks of rows on the host's threads, every chunk written to its final place.
 
+use super::importance::Weighting;
 use super::rows::{beyond_half, gather};
 use super::{Encoding, GgufSession, SlotWork, stored};
 use llmq_ggml_blocks::{BlockError, BlockType, quantize_rows, validate_rows};
@@ -54,14 +55,14 @@ pub(super) fn quantize(session: &GgufSession, cx: &Context, unit: &Unit, out: &O
     Ok(UnitReport::default())
 }
 
-/// Chunks never cross the border between two parts, so each has one source and one set of importance weights.
+/// Chunks never cross the border between two matrices, so each has one source and one set of importance weights.
 fn cut<'s>(slot: usize, encoding: &'s Encoding, chunks: &mut Vec<Chunk<'s>>) {
     let step = chunk_rows(encoding.columns);
-    for part in 0..encoding.parts.len() {
-        let end = encoding.rows_per_part;
+    let end = encoding.rows_per_matrix.max(1);
+    for matrix in 0..encoding.parts.len() * encoding.rows_per_part / end {
         for first in (0..end).step_by(step) {
             let rows = step.min(end - first);
-            chunks.push(Chunk { slot, encoding, first_row: part * end + first, rows });
+            chunks.push(Chunk { slot, encoding, first_row: matrix * end + first, rows });
         }
     }
 }
@@ -74,7 +75,7 @@ fn encode(chunk: &Chunk, unit: &Unit, out: &Output) -> Result<u64, Error> {
     gather(chunk.encoding, unit, chunk.first_row, &mut weights)?;
     let row_bytes = target.row_bytes(columns as u64).map_err(internal)?;
     let mut bytes = vec![0; chunk.rows * row_bytes as usize];
-    let importance = importance(unit, tensor.index, columns)?;
+    let importance = importance(chunk, unit, tensor.index)?;
     quantize_rows(target, &weights, columns, importance.as_deref(), &mut bytes).map_err(internal)?;
     if let Err(error) = validate_rows(target, &bytes) {
         let BlockError::NotFinite { block, .. } = error else { return Err(internal(error)) };
@@ -90,10 +91,20 @@ fn encode(chunk: &Chunk, unit: &Unit, out: &Output) -> Result<u64, Error> {
     Ok(weights.len() as u64)
 }
 
-/// Mean squared activation per input channel, as llama.cpp's importance matrices hold it. A tensor that calibration never
+/// Mean squared activation per input channel, as llama.cpp's importance matrices hold it. An expert that calibration never
 /// reached counts evenly.
-fn importance(unit: &Unit, tensor: usize, columns: usize) -> Result<Option<Vec<f32>>, Error> {
-    let Some(statistic) = unit.statistic(tensor, StatisticKind::SumSquares) else { return Ok(None) };
+fn importance(chunk: &Chunk, unit: &Unit, tensor: usize) -> Result<Option<Vec<f32>>, Error> {
+    let Encoding { columns, rows_per_part, rows_per_matrix, weighting, .. } = *chunk.encoding;
+    match weighting {
+        Weighting::None => return Ok(None),
+        Weighting::Even => return Ok(Some(vec![1.0; columns])),
+        Weighting::Offered => {}
+    }
+    let expert = (rows_per_matrix < rows_per_part).then(|| (chunk.first_row % rows_per_part / rows_per_matrix) as u32);
+    let Some(statistic) = unit.statistic_of(tensor, expert, StatisticKind::SumSquares) else {
+        let message = format!("the statistics of tensor number {tensor} were offered and did not come");
+        return Err(Error::new(Kind::MissingStatistics, message));
+    };
     if statistic.values.len() != columns {
         let message = format!(
             "the statistics of tensor number {tensor} have {} channels, its rows have {columns}",

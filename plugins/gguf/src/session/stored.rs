@@ -6,10 +6,12 @@
 
 use super::assemble::Draft;
 use super::collect::{Gathered, Origin};
+use super::header::importance_keys;
+use super::importance::{Importance, Weighting};
 use super::options::Options;
-use super::plan::{block, fixed_encodings, importance_offers, unit_needs, unknown_level};
+use super::plan::{block, fixed_encodings, unit_needs, unknown_level};
 use super::shards::{SPLIT_KEYS, Splitting};
-use super::{Encoding, GgufSession, SlotWork, importance::require_importance};
+use super::{Encoding, GgufSession, SlotWork};
 use crate::arch::View;
 use crate::container::Header;
 use crate::levels::{COPY, offered};
@@ -47,8 +49,8 @@ pub(super) fn open(format: &str, model: &Model, request: &Request, options: &Opt
     };
     let mut tensors = gather(description)?;
     let splitting = arrange(&mut tensors, &headers, options)?;
-    let offers = importance_offers(request);
-    let shape = shape(main, !offers.is_empty());
+    let mut importance = Importance::new(request, &tensors, options.missing_importance);
+    let shape = shape(main, importance.any());
     let candidates = candidates(&tensors, description, request)?;
     let assigned = match recipe {
         Some(recipe) => assign(recipe, &shape, &candidates)
@@ -67,17 +69,18 @@ pub(super) fn open(format: &str, model: &Model, request: &Request, options: &Opt
     if let Some(name) = &options.name {
         crate::value::set(&mut key_values, "general.name", name.as_str());
     }
-    let draft = Draft { stem: request.stem.clone(), key_values, tensors, candidates, assigned, splitting, plan };
+    request.statistics_origin.iter().for_each(|origin| importance_keys(&mut key_values, origin));
+    let weightings = importance.weigh(recipe, &candidates, &assigned);
+    importance.check()?;
+    let stem = request.stem.clone();
+    let draft = Draft { stem, key_values, tensors, candidates, assigned, weightings, splitting, plan };
     let mut session = draft.assemble(work)?;
-    if let Some(recipe) = recipe {
-        require_importance(recipe, &session.plan.slots, &offers)?;
-    }
-    session.plan.units = unit_needs(&session.plan.slots, &session.work, &offers);
+    session.plan.units = unit_needs(&session.plan.slots, &session.work);
     Ok(session)
 }
 
 /// The source's tensors; trailing dimensions of 1 are not kept, as the reference does not.
-fn gather(description: &ModelDescription) -> Result<Vec<Gathered>, Error> {
+pub(crate) fn gather(description: &ModelDescription) -> Result<Vec<Gathered>, Error> {
     let one = |(index, tensor): (usize, &TensorDescription)| {
         let mut ne: Vec<u64> = tensor.shape.iter().rev().copied().collect();
         while ne.len() > 1 && ne.last() == Some(&1) {
@@ -189,13 +192,16 @@ fn guessed(candidates: &[Candidate]) -> u32 {
     named.file_type() | GUESSED
 }
 
-fn work(tensor: Gathered, target: BlockType, candidate: &Candidate) -> SlotWork {
+fn work(tensor: Gathered, (target, weighting): (BlockType, Weighting), candidate: &Candidate) -> SlotWork {
+    let experts = tensor.ne.iter().skip(2).product::<u64>().max(1) as usize;
     match tensor.origin {
         Origin::Derived(values) => SlotWork::Derived(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
         Origin::Sources { parts, .. } if target == candidate.unquantized => SlotWork::Copy(parts[0]),
         Origin::Sources { parts, view, shift } => SlotWork::Encode(Encoding {
             parts,
             rows_per_part: view.rows(),
+            rows_per_matrix: view.rows() / experts,
+            weighting,
             columns: view.columns(),
             view,
             shift,

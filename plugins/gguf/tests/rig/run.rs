@@ -47,7 +47,8 @@ impl<'a> Job<'a> {
 
     pub fn run(&self) -> Result<Output, Error> {
         let backend = Backend::in_process(GgufBackend)?;
-        let offer = |tensor: &u32| StatisticsOffer { tensor: *tensor, kinds: vec!["sum_squares".into()] };
+        let offer =
+            |tensor: &u32| StatisticsOffer { tensor: *tensor, kinds: vec!["sum_squares".into()], ..Default::default() };
         let request = Request {
             format: "gguf".into(),
             level: self.level.to_owned(),
@@ -57,6 +58,7 @@ impl<'a> Job<'a> {
             statistics: self.statistics.keys().map(offer).collect(),
             encodings: self.encodings.clone(),
             creator: "test".into(),
+            statistics_origin: None,
         };
         let session = backend.open_session(&self.host, self.folder, &request)?;
         let plan = session.plan().clone();
