@@ -57,7 +57,7 @@ fn unsound_plans_are_refused_before_the_disk_is_touched() {
         (Fault::OverlappingPlan, Class::General, "overlap"),
         (Fault::NestedName, Class::General, "a/b.toy"),
         (Fault::NoFile, Class::General, "no output file"),
-        (Fault::UndeclaredStatistics, Class::General, "does not declare"),
+        (Fault::UndeclaredStatistics, Class::General, "were not offered"),
         (Fault::HugeScratch, Class::OutOfMemory, "not enough memory: the job needs 2305843009"),
     ] {
         let (place, _) = fails(fault, class, &[word]);

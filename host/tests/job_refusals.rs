@@ -25,7 +25,7 @@ fn refused(change: impl Fn(&mut JobSpec)) -> Failure {
 fn arguments_that_the_backend_does_not_know() {
     for (failure, message, suggestion) in [
         (refused(|s| s.level = "INT9".into()), "`INT9` is not", "Did you mean INT8? Valid levels: INT8, PLAIN, GRAM."),
-        (refused(|s| s.level = "gram-alias".into()), "needs calibration statistics (gram)", "INT8, PLAIN"),
+        (refused(|s| s.level = "gram-alias".into()), "needs statistics (gram), and none were given", "INT8, PLAIN"),
         (refused(|s| s.format = "gguf".into()), "no format `gguf`", "toy, toydir, mute"),
         (refused(|s| s.format = "old".into()), "does not write it", "toy"),
         (refused(|s| s.device = "cuda:0".into()), "device `cuda:0`", "--device cpu"),

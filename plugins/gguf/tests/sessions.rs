@@ -101,14 +101,14 @@ fn levels_that_need_importance_are_refused_before_any_work() {
     let mut job = Job::new(&folder, "Q2_K_S");
     let error = refused(&job);
     assert_eq!(error.kind, Kind::MissingStatistics);
-    assert!(error.message.contains("blk.0.attn_k.weight would be Q2_K"), "{}", error.message);
+    assert!(error.message.contains("blk.0.attn_k.weight (Q2_K): no importance data"), "{}", error.message);
     // One measured tensor is not enough, all but the embeddings and the output are.
     for (index, tensor) in folder.description.tensors.iter().enumerate().filter(|(_, t)| t.name.contains("_proj")) {
         job.statistics.insert(index as u32, (vec![3.0; tensor.columns() as usize], 7));
     }
     let (down, _) = folder.description.tensor("model.layers.1.mlp.down_proj.weight").unwrap();
     let kept = job.statistics.remove(&(down as u32)).unwrap();
-    assert!(refused(&job).message.contains("blk.1.ffn_down.weight would be Q2_K"));
+    assert!(refused(&job).message.contains("blk.1.ffn_down.weight (Q2_K): no importance data"));
     job.statistics.insert(down as u32, kept);
     assert_eq!(job.run().unwrap().tensor("blk.1.ffn_up.weight").unwrap().0, "Q2_K");
 }
