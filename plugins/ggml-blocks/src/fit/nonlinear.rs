@@ -40,6 +40,16 @@ fn below(v: f32, boundary: f32) -> bool {
     v < boundary
 }
 
+/// Scale times value of packed codes, from a table of the sixteen products.
+#[inline(always)]
+pub(crate) fn values_of(packed: &[u8; 16], scale: f32, out: &mut [f32; 32]) {
+    let products = VALUES.map(|value| scale * value);
+    for i in 0..16 {
+        out[i] = products[usize::from(packed[i] & 15)];
+        out[i + 16] = products[usize::from(packed[i] >> 4)];
+    }
+}
+
 /// The two values that all tries but the first choose from for a weight, and the boundary between them.
 #[derive(Clone, Copy)]
 struct Choice<V> {

@@ -1,7 +1,7 @@
 //! IQ4_NL: x = d * v, one half-float scale and 32 codes of sixteen unevenly spaced values.
 
 use super::f16::{f16_to_f32, f32_to_f16};
-use super::fifth_bits::{pack_nibbles, unpack_nibbles};
+use super::fifth_bits::pack_nibbles;
 use super::range::inverse;
 use super::weighted_row::{block, padded};
 use crate::BlockType;
@@ -38,5 +38,5 @@ pub(crate) fn encode_blocks<V: Lanes>(x: &[f32], importance: Option<&[f32]>, out
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
     let &[d0, d1, ref packed @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
-    *out = unpack_nibbles(packed).map(|code| d * nonlinear::VALUES[usize::from(code)]);
+    nonlinear::values_of(packed, d, out);
 }

@@ -1,7 +1,7 @@
 //! IQ4_XS: eight groups of 32, x = d * (s - 32) * v, with 6-bit s and codes of sixteen unevenly spaced values.
 
 use super::f16::{f16_to_f32, f32_to_f16};
-use super::fifth_bits::{pack_nibbles, unpack_nibbles};
+use super::fifth_bits::pack_nibbles;
 use super::range::inverse;
 use super::{Pair, SUPER};
 use crate::BlockType;
@@ -55,6 +55,6 @@ pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     for (i, (packed, out)) in packed.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<32>().0).enumerate() {
         let code = i32::from((low[i / 2] >> (4 * (i % 2))) & 15) | i32::from((high >> (2 * i)) & 3) << 4;
         let scale = d * (code - 32) as f32;
-        *out = unpack_nibbles(packed).map(|code| scale * nonlinear::VALUES[usize::from(code)]);
+        nonlinear::values_of(packed, scale, out);
     }
 }

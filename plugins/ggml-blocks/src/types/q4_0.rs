@@ -1,7 +1,7 @@
 //! Q4_0: x = d * (q - 8), one half-float scale and 32 nibbles.
 
 use super::f16::{f16_to_f32, f32_to_f16};
-use super::fifth_bits::{pack_nibbles, unpack_nibbles};
+use super::fifth_bits::{pack_nibbles, unpack_wide};
 use super::range::{extreme, inverse};
 use super::weighted_row::{batch, block, mean_square};
 use crate::BlockType;
@@ -45,5 +45,11 @@ fn store(d: f32, levels: &[u8; 32], out: &mut [u8; BYTES]) {
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
     let &[d0, d1, ref packed @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
-    *out = unpack_nibbles(packed).map(|q| (i32::from(q) - 8) as f32 * d);
+    let (low, high) = unpack_wide(packed);
+    for i in 0..16 {
+        out[i] = (low[i] as i32 - 8) as f32 * d;
+    }
+    for i in 0..16 {
+        out[i + 16] = (high[i] as i32 - 8) as f32 * d;
+    }
 }

@@ -1,7 +1,7 @@
 //! Q4_1: x = d * q + m, half-float scale and minimum, 32 nibbles.
 
 use super::f16::{f16_to_f32, f32_to_f16};
-use super::fifth_bits::{pack_nibbles, unpack_nibbles};
+use super::fifth_bits::{pack_nibbles, unpack_wide};
 use super::range::{ends, inverse};
 use super::weighted_row::{batch, block, mean_square};
 use crate::BlockType;
@@ -51,5 +51,11 @@ pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
     let &[d0, d1, m0, m1, ref packed @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
     let m = f16_to_f32(u16::from_le_bytes([m0, m1]));
-    *out = unpack_nibbles(packed).map(|q| f32::from(q) * d + m);
+    let (low, high) = unpack_wide(packed);
+    for i in 0..16 {
+        out[i] = low[i] as i32 as f32 * d + m;
+    }
+    for i in 0..16 {
+        out[i + 16] = high[i] as i32 as f32 * d + m;
+    }
 }

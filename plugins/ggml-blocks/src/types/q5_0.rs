@@ -1,7 +1,7 @@
 //! Q5_0: x = d * (q - 16), one half-float scale, fifth bits in a word, 32 nibbles.
 
 use super::f16::{f16_to_f32, f32_to_f16};
-use super::fifth_bits::{add_fifth, pack_fifth, pack_nibbles, unpack_nibbles};
+use super::fifth_bits::{pack_fifth, pack_nibbles, unpack_five};
 use super::range::{extreme, inverse};
 use super::weighted_row::{batch, block, mean_square};
 use crate::BlockType;
@@ -46,7 +46,10 @@ fn store(d: f32, levels: &[u8; 32], out: &mut [u8; BYTES]) {
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
     let &[d0, d1, h0, h1, h2, h3, ref packed @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
-    let mut levels = unpack_nibbles(packed);
-    add_fifth(&mut levels, [h0, h1, h2, h3]);
-    *out = levels.map(|q| (i32::from(q) - 16) as f32 * d);
+    let fifth = u32::from_le_bytes([h0, h1, h2, h3]);
+    for i in 0..16 {
+        let (low, high) = unpack_five(packed, fifth, i);
+        out[i] = (low - 16) as f32 * d;
+        out[i + 16] = (high - 16) as f32 * d;
+    }
 }

@@ -1,7 +1,7 @@
 //! Q5_1: x = d * q + m, half-float scale and minimum, fifth bits in a word, 32 nibbles.
 
 use super::f16::{f16_to_f32, f32_to_f16};
-use super::fifth_bits::{add_fifth, pack_fifth, pack_nibbles, unpack_nibbles};
+use super::fifth_bits::{pack_fifth, pack_nibbles, unpack_five};
 use super::range::{ends, inverse};
 use super::weighted_row::{batch, block, mean_square};
 use crate::BlockType;
@@ -52,7 +52,10 @@ pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
     let &[d0, d1, m0, m1, h0, h1, h2, h3, ref packed @ ..] = block;
     let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
     let m = f16_to_f32(u16::from_le_bytes([m0, m1]));
-    let mut levels = unpack_nibbles(packed);
-    add_fifth(&mut levels, [h0, h1, h2, h3]);
-    *out = levels.map(|q| f32::from(q) * d + m);
+    let fifth = u32::from_le_bytes([h0, h1, h2, h3]);
+    for i in 0..16 {
+        let (low, high) = unpack_five(packed, fifth, i);
+        out[i] = low as f32 * d + m;
+        out[i + 16] = high as f32 * d + m;
+    }
 }
