@@ -7,7 +7,7 @@ use crate::types::{
     bf16, f16, f32 as single, iq1_m, iq1_s, iq2_s, iq2_xs, iq2_xxs, iq3_s, iq3_xxs, iq4_nl, iq4_xs, mxfp4, nvfp4, q1_0,
     q2_0, q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1, q5_k, q6_k, q8_0, tq1_0, tq2_0,
 };
-use crate::walk::{Job, Stored, blocks, either, needy, pairs, rows, runs, supers};
+use crate::walk::{Job, Stored, batches, blocks, either, needy, pairs, rows, runs};
 
 /// Writes a kernel per type and the function that picks it. In the code of a line `V` is the kind of lane.
 macro_rules! kernels {
@@ -20,7 +20,7 @@ macro_rules! kernels {
                 impl Kernel for $ty<'_> {
                     #[inline(always)]
                     fn run<V: Lanes>(self) {
-                        $walk!(self.0, $($code),*);
+                        $walk!(V, self.0, $($code),*);
                     }
                 }
             )*
@@ -44,8 +44,8 @@ kernels! {
     Q4_1: rows!(q4_1::encode, q4_1::encode_row_weighted::<V>);
     Q5_0: rows!(q5_0::encode, q5_0::encode_row_weighted::<V>);
     Q5_1: rows!(q5_1::encode, q5_1::encode_row_weighted::<V>);
-    Q2_K: supers!(q2_k::encode::<V>, q2_k::encode_weighted::<V>);
-    Q3_K: supers!(q3_k::encode::<V>, q3_k::encode_weighted::<V>);
+    Q2_K: batches!(q2_k::encode::<V>, q2_k::encode_weighted::<V>);
+    Q3_K: batches!(q3_k::encode::<V>, q3_k::encode_weighted::<V>);
     Q4_K: pairs!(q4_k::encode::<V>);
     Q5_K: pairs!(q5_k::encode::<V>);
     Q6_K: either!(q6_k::encode::<V>);

@@ -51,6 +51,9 @@ pub(crate) trait Lanes:
     /// Fills the first `COUNT` floats of a slice.
     fn store(self, to: &mut [f32]);
 
+    /// Whole numbers from 0 to 127 as the first `COUNT` bytes of a slice.
+    fn store_bytes(self, to: &mut [u8]);
+
     /// The first `COUNT` groups, turned: element `i` holds weight `i` of every group.
     fn columns<const N: usize>(groups: &[[f32; N]]) -> [Self; N];
 
@@ -143,6 +146,11 @@ impl Lanes for f32 {
     #[inline(always)]
     fn store(self, to: &mut [f32]) {
         to[0] = self;
+    }
+
+    #[inline(always)]
+    fn store_bytes(self, to: &mut [u8]) {
+        to[0] = self as u8;
     }
 
     #[inline(always)]
@@ -266,6 +274,13 @@ impl<V: Lanes, const G: usize> Lanes for Beside<V, G> {
     fn store(self, to: &mut [f32]) {
         for g in 0..G {
             self.0[g].store(&mut to[g * V::COUNT..]);
+        }
+    }
+
+    #[inline(always)]
+    fn store_bytes(self, to: &mut [u8]) {
+        for g in 0..G {
+            self.0[g].store_bytes(&mut to[g * V::COUNT..]);
         }
     }
 

@@ -18,12 +18,6 @@ pub(crate) fn nearest(v: f32) -> f32 {
     (v + MAGIC) - MAGIC
 }
 
-/// Low byte of the nearest integer, ties to even, up to `NEAREST_LIMIT`.
-#[inline(always)]
-pub(crate) fn nearest_byte(v: f32) -> u8 {
-    (v + MAGIC).to_bits() as u8
-}
-
 /// Low byte of the float rounded down, for |v| < 2^22; infinity and the NaN of an invalid operation give 0.
 ///
 /// The reference truncates values that are never negative, through a 32-bit integer whose low byte is 0 where the

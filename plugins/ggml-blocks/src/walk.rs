@@ -1,8 +1,9 @@
 //! Whole rows cut into what the block codecs take at once: blocks, rows, super-blocks, pairs of super-blocks.
 //!
 //! The sizes have been checked, so no cut leaves a rest. These are macros because a codec handed over as a function
-//! would be compiled on its own, without the features of the path that it is to run on (see `lanes`).
+//! would be compiled on its own, without the features of the path that it is to run on (see `lanes`). `V` is the lane.
 
+use crate::lanes::GROUPS;
 use crate::types::{PAIR, Pair, SUPER};
 
 /// Rows to be quantized.
@@ -25,6 +26,12 @@ pub(crate) fn by_super(importance: &[f32]) -> impl Iterator<Item = &[f32; SUPER]
     importance.as_chunks::<SUPER>().0.iter().cycle()
 }
 
+/// Importance of the next sixteen super-blocks.
+#[inline(always)]
+pub(crate) fn of_batch<'a>(importance: &mut impl Iterator<Item = &'a [f32; SUPER]>) -> [&'a [f32; SUPER]; GROUPS] {
+    core::array::from_fn(|_| importance.next().unwrap_or(&[0.0; SUPER]))
+}
+
 /// Pair `k` of super-blocks, zeros in place of a second one that is not there.
 #[inline(always)]
 pub(crate) fn pair(x: &[f32], k: usize) -> Pair {
@@ -38,22 +45,28 @@ pub(crate) fn pair(x: &[f32], k: usize) -> Pair {
 
 /// Block by block, importance ignored: `code(weights, bytes)` or `code(bytes, weights)`.
 macro_rules! blocks {
-    ($job:expr, $code:expr) => {
+    ($V:ident, $job:expr, $code:expr) => {
         for (src, dst) in $job.src.as_chunks().0.iter().zip($job.dst.as_chunks_mut().0) {
             $code(src, dst);
         }
     };
 }
 
-/// The types of 32-weight blocks, which under importance need the whole row: `weighted(row, importance, blocks)`.
+/// The types of 32-weight blocks, which under importance need the power of the whole row:
+/// `weighted(row, importance, power, blocks)`.
 macro_rules! rows {
-    ($job:expr, $plain:expr, $weighted:expr) => {
+    ($V:ident, $job:expr, $plain:expr, $weighted:expr) => {
         match $job.importance {
-            None => blocks!($job, $plain),
+            None => blocks!($V, $job, $plain),
             Some(importance) => {
-                let stored = $job.dst.as_chunks_mut().0;
-                for (row, stored) in $job.src.chunks_exact($job.cols).zip(stored.chunks_exact_mut($job.cols / 32)) {
-                    $weighted(row, importance, stored);
+                let cols = $job.cols;
+                let stored = $job.dst.as_chunks_mut().0.chunks_mut(cols / 32 * $crate::lanes::GROUPS);
+                for (some, stored) in $job.src.chunks(cols * $crate::lanes::GROUPS).zip(stored) {
+                    let powers = $crate::fit::powers_of_rows::<$V>(some, cols);
+                    let stored = stored.chunks_exact_mut(cols / 32);
+                    for ((row, stored), power) in some.chunks_exact(cols).zip(stored).zip(powers) {
+                        $weighted(row, importance, power, stored);
+                    }
                 }
             }
         }
@@ -62,7 +75,7 @@ macro_rules! rows {
 
 /// All rows at once without importance, else row by row: `code(weights, importance, blocks)`.
 macro_rules! runs {
-    ($job:expr, $code:expr) => {
+    ($V:ident, $job:expr, $code:expr) => {
         match $job.importance {
             None => $code($job.src, None, $job.dst.as_chunks_mut().0),
             Some(importance) => {
@@ -75,24 +88,24 @@ macro_rules! runs {
     };
 }
 
-/// Super-block by super-block: `plain(weights, bytes)` or `weighted(weights, importance, bytes)`.
-macro_rules! supers {
-    ($job:expr, $plain:expr, $weighted:expr) => {
-        match $job.importance {
-            None => blocks!($job, $plain),
-            Some(importance) => {
-                let blocks = $job.src.as_chunks().0.iter().zip($job.dst.as_chunks_mut().0);
-                for ((x, out), importance) in blocks.zip($crate::walk::by_super(importance)) {
-                    $weighted(x, importance, out);
-                }
+/// Up to sixteen super-blocks at a time, across rows: `plain(weights, blocks)` or `weighted(weights, importance of
+/// each, blocks)`.
+macro_rules! batches {
+    ($V:ident, $job:expr, $plain:expr, $weighted:expr) => {{
+        let mut importance = $job.importance.map($crate::walk::by_super);
+        let stored = $job.dst.as_chunks_mut().0.chunks_mut($crate::lanes::GROUPS);
+        for (x, stored) in $job.src.as_chunks().0.chunks($crate::lanes::GROUPS).zip(stored) {
+            match &mut importance {
+                None => $plain(x, stored),
+                Some(importance) => $weighted(x, &$crate::walk::of_batch(importance), stored),
             }
         }
-    };
+    }};
 }
 
 /// Super-block by super-block: `code(weights, importance, bytes)`.
 macro_rules! either {
-    ($job:expr, $code:expr) => {
+    ($V:ident, $job:expr, $code:expr) => {
         match $job.importance {
             None => {
                 for (x, out) in $job.src.as_chunks().0.iter().zip($job.dst.as_chunks_mut().0) {
@@ -111,7 +124,7 @@ macro_rules! either {
 
 /// As `either`, where there always is importance.
 macro_rules! needy {
-    ($job:expr, $code:expr) => {
+    ($V:ident, $job:expr, $code:expr) => {
         if let Some(importance) = $job.importance {
             let blocks = $job.src.as_chunks().0.iter().zip($job.dst.as_chunks_mut().0);
             for ((x, out), importance) in blocks.zip($crate::walk::by_super(importance)) {
@@ -123,7 +136,7 @@ macro_rules! needy {
 
 /// Two super-blocks at a time, across rows, the last perhaps alone: `code(weights, importance of both, blocks)`.
 macro_rules! pairs {
-    ($job:expr, $code:expr) => {{
+    ($V:ident, $job:expr, $code:expr) => {{
         let mut importance = $job.importance.map($crate::walk::by_super);
         for (k, out) in $job.dst.as_chunks_mut().0.chunks_mut(2).enumerate() {
             let x = $crate::walk::pair($job.src, k);
@@ -136,4 +149,4 @@ macro_rules! pairs {
     }};
 }
 
-pub(crate) use {blocks, either, needy, pairs, rows, runs, supers};
+pub(crate) use {batches, blocks, either, needy, pairs, rows, runs};

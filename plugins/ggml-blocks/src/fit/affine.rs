@@ -41,6 +41,15 @@ pub(crate) struct Fit {
 }
 
 impl Fit {
+    /// Room for an answer.
+    pub(crate) const NONE: Fit = Fit {
+        scale: [0.0; GROUPS],
+        offset: [0.0; GROUPS],
+        weight: [0.0; GROUPS],
+        inverse: [0.0; GROUPS],
+        base: [0.0; GROUPS],
+    };
+
     /// The levels that the winning try gave to a group.
     pub(crate) fn levels<const N: usize>(&self, search: &Search, group: usize, x: &[f32; N]) -> [u8; N] {
         x.map(|v| nearest_int(self.inverse[group] * (v - self.base[group])).clamp(0, search.top) as u8)
@@ -54,8 +63,7 @@ pub(crate) fn fit_groups<V: Lanes, const N: usize>(
     x: &[[f32; N]; GROUPS],
     weights: &[[f32; N]; GROUPS],
 ) -> Fit {
-    let nothing = [0.0; GROUPS];
-    let mut fit = Fit { scale: nothing, offset: nothing, weight: nothing, inverse: nothing, base: nothing };
+    let mut fit = Fit::NONE;
     for at in (0..GROUPS).step_by(V::COUNT) {
         let wrapped =
             fit_lanes::<V, N, false>(search, &V::columns(&x[at..]), &V::columns(&weights[at..]), at, &mut fit);

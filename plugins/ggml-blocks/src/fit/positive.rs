@@ -4,6 +4,7 @@
 //! levels; up to five passes then improve single levels as in the descent of `descent.rs`. Levels are bytes in the
 //! reference, so a negative one wraps to 255 - kept, because it decides bytes of odd blocks.
 
+use super::descent::moved;
 use super::symmetric::NOTHING;
 use crate::lanes::{GROUPS, Lanes, Mask};
 use crate::round::{NEAREST_LIMIT, nearest_int};
@@ -81,7 +82,7 @@ fn fit_lanes<V: Lanes, const N: usize>(top: i32, x: &[V; N], weights: &[V; N], a
             let new_ll = rest_ll + weight * level * level;
             let gain = (new_lx * new_lx * sum_ll).gt(sum_lx * sum_lx * new_ll);
             let better = open.without(level.eq(present)).and(gain);
-            levels[i] = V::select(better, level, present);
+            levels[i] = moved(better, level, present);
             sum_lx = V::select(better, new_lx, sum_lx);
             sum_ll = V::select(better, new_ll, sum_ll);
             changed = changed.or(better);

@@ -19,18 +19,16 @@ pub(crate) struct Fit {
 }
 
 impl Fit {
+    /// Room for an answer.
+    pub(crate) const NONE: Fit = Fit { scale: [0.0; GROUPS], inverse: [0.0; GROUPS] };
+
     /// The levels of the winning try, stored as level + `top`; a group of zeros is stored as 0, not as `top`.
     pub(crate) fn levels<const N: usize>(&self, group: usize, x: &[f32; N], top: i32) -> [u8; N] {
-        levels(self.inverse[group], x, top)
+        if self.inverse[group] == 0.0 {
+            return [0; N];
+        }
+        x.map(|v| (nearest_int(self.inverse[group] * v).clamp(-top, top - 1) + top) as u8)
     }
-}
-
-#[inline(always)]
-fn levels<const N: usize>(inverse: f32, x: &[f32; N], top: i32) -> [u8; N] {
-    if inverse == 0.0 {
-        return [0; N];
-    }
-    x.map(|v| (nearest_int(inverse * v).clamp(-top, top - 1) + top) as u8)
 }
 
 /// Fits groups of `N` weights; without `weights` each weight's square counts.
@@ -40,7 +38,7 @@ pub(crate) fn fit_groups<V: Lanes, const N: usize>(
     x: &[[f32; N]; GROUPS],
     weights: Option<&[[f32; N]; GROUPS]>,
 ) -> Fit {
-    let mut fit = Fit { scale: [0.0; GROUPS], inverse: [0.0; GROUPS] };
+    let mut fit = Fit::NONE;
     for at in (0..GROUPS).step_by(V::COUNT) {
         let x: [V; N] = V::columns(&x[at..]);
         let (scale, inverse) = match weights {
@@ -57,13 +55,6 @@ pub(crate) fn fit_groups<V: Lanes, const N: usize>(
         inverse.store(&mut fit.inverse[at..]);
     }
     fit
-}
-
-/// Scale and levels (stored as level + `top`) of a single group.
-#[inline(always)]
-pub(crate) fn fit_one<const N: usize>(top: i32, x: &[f32; N], weights: &[f32; N]) -> (f32, [u8; N]) {
-    let (scale, inverse) = fit_lanes::<f32, N>(top, x, weights);
-    (scale, levels(inverse, x, top))
 }
 
 /// Scale and inverse scale of the groups in the lanes.

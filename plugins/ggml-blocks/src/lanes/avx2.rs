@@ -62,6 +62,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn store_bytes(self, to: &mut [u8]) {
+        let to = &mut to[..8];
+        avx2! {
+            let words = _mm256_cvttps_epi32(self.0);
+            let halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storel_epi64(to.as_mut_ptr().cast(), _mm_packus_epi16(halves, halves));
+        }
+    }
+
+    #[inline(always)]
     fn columns<const N: usize>(groups: &[[f32; N]]) -> [Self; N] {
         const { assert!(N.is_multiple_of(8)) };
         let groups = &groups[..8];

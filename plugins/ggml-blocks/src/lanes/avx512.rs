@@ -62,6 +62,15 @@ impl Lanes for Avx512 {
         avx512!(_mm512_storeu_ps(to.as_mut_ptr(), self.0));
     }
 
+    #[inline(always)]
+    fn store_bytes(self, to: &mut [u8]) {
+        let to = &mut to[..16];
+        avx512! {
+            let bytes = _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(self.0));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), bytes);
+        }
+    }
+
     /// Tiles of eight by eight, two of them to a register.
     #[inline(always)]
     fn columns<const N: usize>(groups: &[[f32; N]]) -> [Self; N] {

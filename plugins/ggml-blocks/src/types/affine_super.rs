@@ -32,7 +32,10 @@ pub(crate) fn quantize<V: Lanes>(search: &Search, x: &Pair) -> [Quantized; 2] {
     let fit = affine::fit_groups::<V, 32>(search, groups(x), groups(&weights));
     let scales = [against_largest(half(&fit.scale, 0)), against_largest(half(&fit.scale, 1))];
     let minimums = [against_largest(half(&fit.offset, 0)), against_largest(half(&fit.offset, 1))];
-    [finish(search, x, &fit, 0, &scales[0], &minimums[0]), finish(search, x, &fit, 1, &scales[1], &minimums[1])]
+    [
+        finish::<V>(search, x, &fit, 0, &scales[0], &minimums[0]),
+        finish::<V>(search, x, &fit, 1, &scales[1], &minimums[1]),
+    ]
 }
 
 /// With importance: `clamp` says whether packed values are limited to 63 first (Q5_K does, Q4_K does not).
@@ -58,7 +61,10 @@ pub(crate) fn quantize_weighted<V: Lanes>(
     let limit = if clamp { 63 } else { u8::MAX };
     let codes = |k: usize| (outer.scale[k], outer.levels[k].map(|code| code.min(limit)));
     let (scales, minimums) = ([codes(0), codes(1)], [codes(2), codes(3)]);
-    [finish(search, x, &fit, 0, &scales[0], &minimums[0]), finish(search, x, &fit, 1, &scales[1], &minimums[1])]
+    [
+        finish::<V>(search, x, &fit, 0, &scales[0], &minimums[0]),
+        finish::<V>(search, x, &fit, 1, &scales[1], &minimums[1]),
+    ]
 }
 
 /// The values of one super-block of a pair.
@@ -77,7 +83,7 @@ fn against_largest(values: &[f32; 8]) -> (f32, [u8; 8]) {
 
 /// Levels of super-block `k` of a pair, for the scales as they are stored.
 #[inline(always)]
-fn finish(
+fn finish<V: Lanes>(
     search: &Search,
     x: &Pair,
     fit: &affine::Fit,
@@ -98,7 +104,7 @@ fn finish(
         *levels = if scale == 0.0 {
             fit.levels(search, 8 * k + j, x)
         } else {
-            requantize(x, dmin * f32::from(minimums[j]), scale, 0, search.top)
+            requantize::<V, 32>(x, dmin * f32::from(minimums[j]), scale, 0, search.top)
         };
     }
 

@@ -3,6 +3,7 @@
 use core::f64::consts::LOG2_E;
 
 use super::four_bit_float::{pack, unpack};
+use super::range::magnitude;
 use crate::BlockType;
 
 /// Bytes of a block: exponent (1), codes (16).
@@ -11,11 +12,11 @@ const _: () = assert!(BYTES == BlockType::MXFP4.block_bytes());
 
 #[inline(always)]
 pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
-    let largest = x.iter().fold(0.0f32, |largest, v| if v.abs() > largest { v.abs() } else { largest });
+    let largest = magnitude(x);
     // The largest 4-bit float is 6 = 1.5 * 2^2.
     let exponent = if largest > 0.0 { (rounded_log2_floor(largest) - 2 + 127) as u8 } else { 0 };
     out[0] = exponent;
-    pack(x, half_scale(exponent), &mut out[1..]);
+    pack(x, largest, half_scale(exponent), &mut out[1..]);
 }
 
 #[inline(always)]

@@ -4,6 +4,7 @@
 //! carry beside the tensor, is no part of the block.
 
 use super::four_bit_float::{pack, unpack};
+use super::range::magnitude;
 use crate::BlockType;
 
 /// Weights per block.
@@ -21,9 +22,9 @@ const LARGEST: u8 = 0x7e;
 pub(crate) fn encode(x: &[f32; LEN], out: &mut [u8; BYTES]) {
     let (scales, codes) = out.split_at_mut(GROUPS);
     for ((x, scale), codes) in x.as_chunks::<16>().0.iter().zip(scales).zip(codes.as_chunks_mut::<8>().0) {
-        let largest = x.iter().fold(0.0f32, |largest, v| if v.abs() > largest { v.abs() } else { largest });
+        let largest = magnitude(x);
         *scale = scale_code(largest / 6.0);
-        pack(x, half_scale(*scale), codes);
+        pack(x, largest, half_scale(*scale), codes);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Q2_0: x = d * (q - 1), one half-float scale and 64 levels of two bits. Importance weights do not change it.
 
 use super::f16::{f16_to_f32, f32_to_f16};
-use super::range::inverse;
+use super::range::{inverse, magnitude};
 use crate::BlockType;
 use crate::round::round_to_byte;
 
@@ -14,7 +14,7 @@ const _: () = assert!(BYTES == BlockType::Q2_0.block_bytes() && LEN == BlockType
 /// The largest magnitude becomes level 0 or 2; halves round away from zero, and level 3 is never written.
 #[inline(always)]
 pub(crate) fn encode(x: &[f32; LEN], out: &mut [u8; BYTES]) {
-    let d = x.iter().fold(0.0f32, |largest, v| if v.abs() > largest { v.abs() } else { largest });
+    let d = magnitude(x);
     let id = inverse(d);
     // Where 1 / d overflows, the reference's conversion of infinity to an integer ends at the lowest level.
     let offset = u8::from(id.is_finite());

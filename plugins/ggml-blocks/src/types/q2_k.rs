@@ -6,7 +6,7 @@ use super::requantize::requantize;
 use super::two_bit_planes;
 use crate::BlockType;
 use crate::fit::affine::{self, Fit, Search};
-use crate::fit::{positive, power, weigh};
+use crate::fit::{positive, powers_of_rows, weigh};
 use crate::lanes::{self, Lanes, groups};
 use crate::round::nearest_int;
 
@@ -23,24 +23,45 @@ const WEIGHTED: Search = Search { top: 3, first: -0.9, step: 0.05, steps: 36, ab
 
 /// Without importance: absolute errors weighed by magnitude; the largest group scale becomes 15.
 #[inline(always)]
-pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    let fit = affine::fit_groups::<V, 16>(&PLAIN, groups(x), groups(&x.map(f32::abs)));
-    let (d, scales) = against_largest(&fit.scale);
-    let (dmin, minimums) = against_largest(&fit.offset);
-    store(&PLAIN, x, &fit, [d, dmin], core::array::from_fn(|j| scales[j] as u8 | (minimums[j] << 4) as u8), out);
+pub(crate) fn encode<V: Lanes>(x: &[[f32; SUPER]], out: &mut [[u8; BYTES]]) {
+    for (x, out) in x.iter().zip(out) {
+        let fit = affine::fit_groups::<V, 16>(&PLAIN, groups(x), groups(&x.map(f32::abs)));
+        let (d, scales) = against_largest(&fit.scale);
+        let (dmin, minimums) = against_largest(&fit.offset);
+        let codes = core::array::from_fn(|j| scales[j] as u8 | (minimums[j] << 4) as u8);
+        store::<V>(&PLAIN, x, &fit, [d, dmin], codes, out);
+    }
 }
 
+/// Super-blocks whose scales and minimums are fitted side by side.
+const BESIDE: usize = lanes::GROUPS / 2;
+
+/// Up to sixteen super-blocks under importance.
 #[inline(always)]
-pub(crate) fn encode_weighted<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    let weights = weigh(x, importance, power(x) / SUPER as f32);
-    let fit = affine::fit_groups::<V, 16>(&WEIGHTED, groups(x), groups(&weights));
-    let (mut values, mut counts) = ([[0.0; GROUPS]; lanes::GROUPS], [[0.0; GROUPS]; lanes::GROUPS]);
-    (values[0], values[1]) = (fit.scale, fit.offset);
-    (counts[0], counts[1]) = (fit.weight, fit.weight);
-    let outer = positive::fit_groups::<V, GROUPS>(15, &values, &counts);
-    let (scales, minimums) = (outer.levels[0], outer.levels[1]);
-    let [d, dmin, ..] = outer.scale;
-    store(&WEIGHTED, x, &fit, [d, dmin], core::array::from_fn(|j| scales[j] | minimums[j] << 4), out);
+pub(crate) fn encode_weighted<V: Lanes>(
+    x: &[[f32; SUPER]],
+    importance: &[&[f32; SUPER]; lanes::GROUPS],
+    out: &mut [[u8; BYTES]],
+) {
+    let powers = powers_of_rows::<V>(x.as_flattened(), SUPER);
+    let importance = importance.chunks(BESIDE).zip(powers.chunks(BESIDE));
+    for ((x, out), (importance, powers)) in x.chunks(BESIDE).zip(out.chunks_mut(BESIDE)).zip(importance) {
+        let mut fits = [const { Fit::NONE }; BESIDE];
+        let (mut values, mut counts) = ([[0.0; GROUPS]; lanes::GROUPS], [[0.0; GROUPS]; lanes::GROUPS]);
+        for (k, x) in x.iter().enumerate() {
+            let weights = weigh(x, importance[k], powers[k] / SUPER as f32);
+            fits[k] = affine::fit_groups::<V, 16>(&WEIGHTED, groups(x), groups(&weights));
+            (values[2 * k], values[2 * k + 1]) = (fits[k].scale, fits[k].offset);
+            (counts[2 * k], counts[2 * k + 1]) = (fits[k].weight, fits[k].weight);
+        }
+        let outer = positive::fit_groups::<V, GROUPS>(15, &values, &counts);
+        for (k, (x, out)) in x.iter().zip(out).enumerate() {
+            let (scales, minimums) = (outer.levels[2 * k], outer.levels[2 * k + 1]);
+            let scales_of_scales = [outer.scale[2 * k], outer.scale[2 * k + 1]];
+            let codes = core::array::from_fn(|j| scales[j] | minimums[j] << 4);
+            store::<V>(&WEIGHTED, x, &fits[k], scales_of_scales, codes, out);
+        }
+    }
 }
 
 /// The scale that makes the largest value 15, and all values in its units, unclamped.
@@ -56,7 +77,7 @@ fn against_largest(values: &[f32; GROUPS]) -> (f32, [i32; GROUPS]) {
 }
 
 #[inline(always)]
-fn store(
+fn store<V: Lanes>(
     search: &Search,
     x: &[f32; SUPER],
     fit: &Fit,
@@ -72,7 +93,7 @@ fn store(
         *levels = if scale == 0.0 {
             fit.levels(search, j, x)
         } else {
-            requantize(x, dmin * f32::from(scales[j] >> 4), scale, 0, search.top)
+            requantize::<V, 16>(x, dmin * f32::from(scales[j] >> 4), scale, 0, search.top)
         };
     }
     out[..GROUPS].copy_from_slice(&scales);

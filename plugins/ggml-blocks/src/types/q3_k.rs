@@ -5,8 +5,8 @@ use super::f16::{f16_to_f32, f32_to_f16};
 use super::requantize::requantize;
 use super::two_bit_planes;
 use crate::BlockType;
-use crate::fit::{descent, power, symmetric, totals, weigh};
-use crate::lanes::{Lanes, groups};
+use crate::fit::{descent, powers_of_rows, symmetric, totals, weigh};
+use crate::lanes::{self, Lanes, groups};
 use crate::round::nearest_int;
 
 /// Groups of 16 weights.
@@ -19,32 +19,49 @@ const LOW: usize = SUPER / 4;
 pub(crate) const BYTES: usize = HIGH + LOW + 12 + 2;
 const _: () = assert!(BYTES == BlockType::Q3_K.block_bytes());
 
-/// Without importance: coordinate descent per group; the group scale of largest magnitude becomes -32.
+/// Up to sixteen super-blocks without importance: coordinate descent per group; the group scale of largest magnitude
+/// becomes -32.
 #[inline(always)]
-pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    let fit = descent::fit_groups::<V, 16>(4, groups(x));
-    let extreme = fit.scale.iter().fold(0.0f32, |kept, &v| if v.abs() > kept.abs() { v } else { kept });
-    let (d, codes) = if extreme != 0.0 {
-        let inverse = -32.0 / extreme;
-        (1.0 / inverse, fit.scale.map(|v| ((nearest_int(inverse * v) as i8).clamp(-32, 31) + 32) as u8))
-    } else {
-        (0.0, [0; GROUPS])
-    };
-    // A block without scale stores zero bytes, which read back as scale -32 times d = 0.
-    store(x, d, &codes, |j, _| fit.levels(j, 4), out);
+pub(crate) fn encode<V: Lanes>(x: &[[f32; SUPER]], out: &mut [[u8; BYTES]]) {
+    let mut scales = [[0.0; GROUPS]; lanes::GROUPS];
+    descent::fit_scales::<V, 16>(4, x.as_flattened().as_chunks().0, scales.as_flattened_mut());
+    for ((x, out), scales) in x.iter().zip(out).zip(&scales) {
+        let extreme = scales.iter().fold(0.0f32, |kept, &v| if v.abs() > kept.abs() { v } else { kept });
+        let (d, codes) = if extreme != 0.0 {
+            let inverse = -32.0 / extreme;
+            (1.0 / inverse, scales.map(|v| ((nearest_int(inverse * v) as i8).clamp(-32, 31) + 32) as u8))
+        } else {
+            (0.0, [0; GROUPS])
+        };
+        // A block without scale stores zero bytes, which read back as scale -32 times d = 0.
+        store::<V>(x, d, &codes, |_, x| descent::levels(4, x), out);
+    }
+}
+
+/// Up to sixteen super-blocks under importance.
+#[inline(always)]
+pub(crate) fn encode_weighted<V: Lanes>(
+    x: &[[f32; SUPER]],
+    importance: &[&[f32; SUPER]; lanes::GROUPS],
+    out: &mut [[u8; BYTES]],
+) {
+    let powers = powers_of_rows::<V>(x.as_flattened(), SUPER);
+    let mut fits = [const { symmetric::Fit::NONE }; lanes::GROUPS];
+    let (mut scales, mut counts) = ([[0.0; GROUPS]; lanes::GROUPS], [[0.0; GROUPS]; lanes::GROUPS]);
+    for (k, x) in x.iter().enumerate() {
+        let weights = weigh(x, importance[k], 2.0 * powers[k] / SUPER as f32);
+        fits[k] = symmetric::fit_groups::<V, 16>(4, groups(x), Some(groups(&weights)));
+        (scales[k], counts[k]) = (fits[k].scale, totals::<V, 16>(groups(&weights)));
+    }
+    let outer = symmetric::fit_groups::<V, GROUPS>(32, &scales, Some(&counts));
+    for (k, (x, out)) in x.iter().zip(out).enumerate() {
+        let codes = outer.levels(k, &scales[k], 32);
+        store::<V>(x, outer.scale[k], &codes, |j, x| fits[k].levels(j, x, 4), out);
+    }
 }
 
 #[inline(always)]
-pub(crate) fn encode_weighted<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
-    let weights = weigh(x, importance, 2.0 * power(x) / SUPER as f32);
-    let sums = totals::<V, 16>(groups(&weights));
-    let fit = symmetric::fit_groups::<V, 16>(4, groups(x), Some(groups(&weights)));
-    let (d, codes) = symmetric::fit_one(32, &fit.scale, &sums);
-    store(x, d, &codes, |j, x| fit.levels(j, x, 4), out);
-}
-
-#[inline(always)]
-fn store(
+fn store<V: Lanes>(
     x: &[f32; SUPER],
     d: f32,
     codes: &[u8; GROUPS],
@@ -56,12 +73,14 @@ fn store(
     let mut levels = [0; SUPER];
     for (j, (x, levels)) in x.as_chunks::<16>().0.iter().zip(levels.as_chunks_mut::<16>().0).enumerate() {
         let scale = d * (i32::from(codes[j]) - 32) as f32;
-        *levels = if scale == 0.0 { searched(j, x) } else { requantize(x, 0.0, scale, -4, 3) };
+        *levels = if scale == 0.0 { searched(j, x) } else { requantize::<V, 16>(x, 0.0, scale, -4, 3) };
     }
     let mut high = [0u8; HIGH];
     for (g, levels) in levels.as_chunks::<HIGH>().0.iter().enumerate() {
+        // Bytes have no vector shift by a distance that varies, hence the choice between bits.
+        let bit = 1 << g;
         for i in 0..HIGH {
-            high[i] |= (levels[i] >> 2) << g;
+            high[i] |= if levels[i] & 4 != 0 { bit } else { 0 };
         }
     }
     out[..HIGH].copy_from_slice(&high);
@@ -96,8 +115,9 @@ pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let codes = unpack_codes(&head[HIGH + LOW..]);
     let mut levels = two_bit_planes::unpack(&head[HIGH..HIGH + LOW]);
     for (g, levels) in levels.as_chunks_mut::<HIGH>().0.iter_mut().enumerate() {
+        let bit = 1 << g;
         for i in 0..HIGH {
-            levels[i] |= ((head[i] >> g) & 1) << 2;
+            levels[i] |= if head[i] & bit != 0 { 4 } else { 0 };
         }
     }
     for (j, (levels, out)) in levels.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<16>().0).enumerate() {

@@ -3,7 +3,7 @@
 use super::f16::{f16_to_f32, f32_to_f16};
 use super::fifth_bits::{pack_nibbles, unpack_wide};
 use super::range::{extreme, inverse};
-use super::weighted_row::{batch, block, mean_square};
+use super::weighted_row::{batch, block};
 use crate::BlockType;
 use crate::fit::symmetric;
 use crate::lanes::{GROUPS, Lanes, groups};
@@ -24,8 +24,8 @@ pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
 
 /// One row under importance weights.
 #[inline(always)]
-pub(crate) fn encode_row_weighted<V: Lanes>(row: &[f32], importance: &[f32], out: &mut [[u8; BYTES]]) {
-    let sigma2 = mean_square(row);
+pub(crate) fn encode_row_weighted<V: Lanes>(row: &[f32], importance: &[f32], power: f32, out: &mut [[u8; BYTES]]) {
+    let sigma2 = power / row.len() as f32;
     for (k, blocks) in out.chunks_mut(GROUPS).enumerate() {
         let (x, weights) = batch(row, importance, sigma2, k);
         let fit = symmetric::fit_groups::<V, 32>(8, groups(&x), Some(groups(&weights)));

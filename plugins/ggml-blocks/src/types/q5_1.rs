@@ -3,7 +3,7 @@
 use super::f16::{f16_to_f32, f32_to_f16};
 use super::fifth_bits::{pack_fifth, pack_nibbles, unpack_five};
 use super::range::{ends, inverse};
-use super::weighted_row::{batch, block, mean_square};
+use super::weighted_row::{batch, block};
 use crate::BlockType;
 use crate::fit::affine::{self, Search};
 use crate::lanes::{GROUPS, Lanes, groups};
@@ -27,8 +27,8 @@ pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
 
 /// One row under importance weights.
 #[inline(always)]
-pub(crate) fn encode_row_weighted<V: Lanes>(row: &[f32], importance: &[f32], out: &mut [[u8; BYTES]]) {
-    let sigma2 = mean_square(row);
+pub(crate) fn encode_row_weighted<V: Lanes>(row: &[f32], importance: &[f32], power: f32, out: &mut [[u8; BYTES]]) {
+    let sigma2 = power / row.len() as f32;
     for (k, blocks) in out.chunks_mut(GROUPS).enumerate() {
         let (x, weights) = batch(row, importance, sigma2, k);
         let fit = affine::fit_groups::<V, 32>(&WEIGHTED, groups(&x), groups(&weights));

@@ -38,7 +38,7 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
     let mut levels = [0; SUPER];
     for (j, (x, levels)) in x.as_chunks::<16>().0.iter().zip(levels.as_chunks_mut::<16>().0).enumerate() {
         let scale = d * f32::from(codes[j]);
-        *levels = if scale == 0.0 { fit.levels(j, x, 32) } else { requantize(x, 0.0, scale, -32, 31) };
+        *levels = if scale == 0.0 { fit.levels(j, x, 32) } else { requantize::<V, 16>(x, 0.0, scale, -32, 31) };
     }
     store(&levels, codes, half, out);
 }

@@ -39,7 +39,8 @@ fn first_equal(x: &[f32; 32], end: f32) -> f32 {
 
 /// Largest magnitude of the block.
 #[inline(always)]
-pub(crate) fn magnitude(x: &[f32; 32]) -> f32 {
+pub(crate) fn magnitude<const N: usize>(x: &[f32; N]) -> f32 {
+    const { assert!(N.is_multiple_of(LANES)) };
     let mut largest = [0f32; LANES];
     for part in x.as_chunks::<LANES>().0 {
         for i in 0..LANES {

@@ -1,18 +1,14 @@
 //! Rows of 32-weight blocks under importance weights: sixteen blocks at a time, their weights from the whole row's power.
 
-use crate::fit::{power, weigh};
+use crate::fit::weigh;
 use crate::lanes::GROUPS;
 
 /// Weights of sixteen blocks.
 pub(crate) const BATCH: usize = 32 * GROUPS;
 
-/// Mean square of the row. It enters every weight, so a row cannot be cut into pieces here.
-#[inline(always)]
-pub(crate) fn mean_square(row: &[f32]) -> f32 {
-    power(row) / row.len() as f32
-}
-
 /// Batch `k` of a row: weights, and what they count under importance. Beyond the end of the row both are zeros.
+///
+/// `sigma2`, the mean square of the whole row, enters every weight, so a row cannot be cut into pieces here.
 #[inline(always)]
 pub(crate) fn batch(row: &[f32], importance: &[f32], sigma2: f32, k: usize) -> ([f32; BATCH], [f32; BATCH]) {
     let (x, importance) = (padded(row, k), padded(importance, k));
