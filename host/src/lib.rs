@@ -15,5 +15,6 @@ pub mod model;
 mod nearest;
 pub mod plugins;
 pub mod report;
+pub mod selector;
 pub mod statistics;
 pub mod stored;

@@ -1,27 +1,50 @@
 """llama-quantize without its binary: calls llama_model_quantize of a stock libllama.
-IN.gguf OUT.gguf LEVEL LIBDIR [THREADS] [requantize|keep|imatrix=FILE]..."""
+
+IN.gguf OUT.gguf LEVEL LIBDIR [THREADS] [OPTION...], the options as llama-quantize spells them: --tensor-type REGEX=TYPE,
+--output-tensor-type T, --token-embedding-type T, --leave-output-tensor, --pure, --prune-layers 1,2, --override-kv K=T:V,
+--imatrix FILE, --allow-requantize, --keep-split
+"""
 import ctypes as C, os, struct, sys
 
-LEVELS = dict(F16=1, Q4_0=2, Q4_1=3, Q8_0=7, Q5_0=8, Q5_1=9, Q2_K=10, Q3_K_S=11, Q3_K_M=12, Q3_K_L=13, Q4_K_S=14,
+LEVELS = dict(F32=0, F16=1, Q4_0=2, Q4_1=3, Q8_0=7, Q5_0=8, Q5_1=9, Q2_K=10, Q3_K_S=11, Q3_K_M=12, Q3_K_L=13, Q4_K_S=14,
               Q4_K_M=15, Q5_K_S=16, Q5_K_M=17, Q6_K=18, IQ2_XXS=19, IQ2_XS=20, Q2_K_S=21, IQ3_XS=22, IQ3_XXS=23,
-              IQ1_S=24, IQ4_NL=25, IQ3_S=26, IQ3_M=27, IQ2_S=28, IQ2_M=29, IQ4_XS=30, IQ1_M=31, BF16=32, TQ1_0=36,
-              TQ2_0=37, F32=0, COPY=0)
+              IQ1_S=24, IQ4_NL=25, IQ3_S=26, IQ3_M=27, IQ2_S=28, IQ2_M=29, IQ4_XS=30, IQ1_M=31, BF16=32,
+              TQ1_0=36, TQ2_0=37, MXFP4_MOE=38, Q1_0=40, Q2_0=41, COPY=0)
+TYPES = dict(F32=0, F16=1, Q4_0=2, Q4_1=3, Q5_0=6, Q5_1=7, Q8_0=8, Q2_K=10, Q3_K=11, Q4_K=12, Q5_K=13, Q6_K=14,
+             IQ2_XXS=16, IQ2_XS=17, IQ3_XXS=18, IQ1_S=19, IQ4_NL=20, IQ3_S=21, IQ2_S=22, IQ4_XS=23, IQ1_M=29,
+             BF16=30, TQ1_0=34, TQ2_0=35, MXFP4=39, NVFP4=40, Q1_0=41, Q2_0=42)
+
+
+class KvOverride(C.Structure):
+    class Value(C.Union):
+        _fields_ = [("int", C.c_int64), ("float", C.c_double), ("bool", C.c_bool), ("str", C.c_char * 128)]
+    _fields_ = [("tag", C.c_int32), ("key", C.c_char * 128), ("value", Value)]
+
+
+class TensorOverride(C.Structure):
+    _fields_ = [("pattern", C.c_char_p), ("type", C.c_int32)]
 
 
 class Params(C.Structure):
-    # Only the head of llama_model_quantize_params is touched; the rest keeps its default bytes.
-    _fields_ = [("nthread", C.c_int32), ("ftype", C.c_int32), ("output_type", C.c_int32), ("embedding_type", C.c_int32),
-                ("allow_requantize", C.c_bool), ("quantize_output", C.c_bool), ("only_copy", C.c_bool), ("pure", C.c_bool),
-                ("keep_split", C.c_bool), ("dry_run", C.c_bool), ("pad", C.c_uint8 * 2), ("imatrix", C.c_void_p),
-                ("kv_overrides", C.c_void_p), ("rest", C.c_uint8 * 216)]
+    _fields_ = [("nthread", C.c_int32), ("ftype", C.c_int32), ("output", C.c_int32), ("embedding", C.c_int32),
+                ("allow_requantize", C.c_bool), ("quantize_output", C.c_bool), ("only_copy", C.c_bool),
+                ("pure", C.c_bool), ("keep_split", C.c_bool), ("dry_run", C.c_bool), ("imatrix", C.c_void_p),
+                ("kv", C.POINTER(KvOverride)), ("tensors", C.POINTER(TensorOverride)), ("prune", C.POINTER(C.c_int32)),
+                # Later releases append fields; theirs keep their default bytes.
+                ("rest", C.c_uint8 * 192)]
+
+
+def kv_override(text):
+    key, rest = text.split("=", 1)
+    kind, word = rest.split(":", 1)
+    one = KvOverride(["int", "float", "bool", "str"].index(kind), key.encode())
+    value = {"int": int, "float": float, "bool": lambda w: w == "true", "str": str.encode}[kind](word)
+    setattr(one.value, kind, value)
+    return one
 
 
 class Entry(C.Structure):
     _fields_ = [("name", C.c_char_p), ("data", C.POINTER(C.c_float)), ("size", C.c_size_t)]
-
-
-class Override(C.Structure):
-    _fields_ = [("tag", C.c_int32), ("key", C.c_char * 128), ("pad", C.c_uint8 * 4), ("value", C.c_uint8 * 128)]
 
 
 def divide(sums, count):
@@ -101,21 +124,16 @@ def importance(path):
     array = (Entry * (len(entries) + 1))()
     for entry, (name, values) in zip(array, entries.items()):
         entry.name, entry.data, entry.size = name, (C.c_float * len(values))(*values), len(values)
-    overrides = [(b"quantize.imatrix.file", os.path.basename(path).encode())]
-    overrides += [(b"quantize.imatrix.dataset", name) for name in datasets[:1]]
-    overrides += [(b"quantize.imatrix.entries_count", len(entries))]
-    overrides += [(b"quantize.imatrix.chunks_count", chunks)] if chunks > 0 else []
-    list_ = (Override * (len(overrides) + 1))()
-    for override, (key, value) in zip(list_, overrides):
-        override.key = key
-        override.tag = 0 if isinstance(value, int) else 3
-        raw = struct.pack("<q", value) if isinstance(value, int) else value[:127]
-        override.value[:len(raw)] = raw
-    return array, list_
+    keys = [kv_override("quantize.imatrix.file=str:" + os.path.basename(path))]
+    keys += [kv_override("quantize.imatrix.dataset=str:" + name.decode()[:127]) for name in datasets[:1]]
+    keys += [kv_override(f"quantize.imatrix.entries_count=int:{len(entries)}")]
+    keys += [kv_override(f"quantize.imatrix.chunks_count=int:{chunks}")] if chunks > 0 else []
+    return array, keys
 
 
 
 source, target, level, folder = sys.argv[1:5]
+rest = sys.argv[5:]
 for name in sorted(os.listdir(folder)):
     if name.startswith("libggml-base"):
         C.CDLL(os.path.join(folder, name), mode=C.RTLD_GLOBAL)
@@ -132,11 +150,44 @@ llama.llama_model_quantize.restype = C.c_uint32
 llama.llama_backend_init()
 params = llama.llama_model_quantize_default_params()
 params.ftype = LEVELS[level]
-params.nthread = int(sys.argv[5]) if len(sys.argv) > 5 else 2
-params.allow_requantize, params.keep_split = "requantize" in sys.argv[6:], "keep" in sys.argv[6:]
 params.only_copy = level == "COPY"
-for word in sys.argv[6:]:
-    if word.startswith("imatrix="):
-        array, overrides = importance(word.removeprefix("imatrix="))
-        params.imatrix, params.kv_overrides = C.addressof(array), C.addressof(overrides)
+params.nthread = int(rest.pop(0)) if rest and not rest[0].startswith("--") else 2
+tensors, overrides, imatrix_keys = [], [], []
+while rest:
+    option = rest.pop(0)
+    if not option:
+        continue
+    if option == "--tensor-type":
+        pattern, word = rest.pop(0).split("=", 1)
+        tensors.append(TensorOverride(pattern.lower().encode(), TYPES[word.upper()]))
+    elif option == "--output-tensor-type":
+        params.output = TYPES[rest.pop(0).upper()]
+    elif option == "--token-embedding-type":
+        params.embedding = TYPES[rest.pop(0).upper()]
+    elif option == "--leave-output-tensor":
+        params.quantize_output = False
+    elif option == "--pure":
+        params.pure = True
+    elif option == "--prune-layers":
+        layers = sorted({int(word) for word in rest.pop(0).split(",")}) + [-1]
+        params.prune = (C.c_int32 * len(layers))(*layers)
+    elif option == "--override-kv":
+        overrides.append(kv_override(rest.pop(0)))
+    elif option == "--imatrix" or option.startswith("imatrix="):
+        path = rest.pop(0) if option == "--imatrix" else option.removeprefix("imatrix=")
+        weights, imatrix_keys = importance(path)
+        params.imatrix = C.addressof(weights)
+    elif option in ("--allow-requantize", "requantize"):
+        params.allow_requantize = True
+    elif option in ("--keep-split", "keep"):
+        params.keep_split = True
+    else:
+        sys.exit("unknown option " + option)
+if tensors:
+    tensors.append(TensorOverride(None, 0))
+    params.tensors = (TensorOverride * len(tensors))(*tensors)
+overrides += imatrix_keys
+if overrides:
+    overrides.append(KvOverride(0, b""))
+    params.kv = (KvOverride * len(overrides))(*overrides)
 sys.exit(llama.llama_model_quantize(source.encode(), target.encode(), C.byref(params)))

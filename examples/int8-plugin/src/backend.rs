@@ -49,6 +49,7 @@ impl Backend for Int8 {
                 levels: vec![level],
                 options: vec![clip],
                 families: Vec::new(),
+                encodings: Vec::new(),
             }],
             devices: vec![DeviceKind::Cpu],
             concurrent_units: 4,

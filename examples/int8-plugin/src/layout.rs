@@ -120,6 +120,7 @@ fn place(
         offset: *end, // the header's length is added once it is known
         bytes,
         note: String::new(),
+        choosable: false,
     });
     *end = after;
     Ok(())

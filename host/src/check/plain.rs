@@ -73,6 +73,7 @@ impl Backend for Plain {
                 levels,
                 options: Vec::new(),
                 families: Vec::new(),
+                encodings: Vec::new(),
             }],
             devices: vec![DeviceKind::Cpu],
             concurrent_units: 1,
@@ -152,6 +153,7 @@ fn plan(fault: Fault, model: &Model) -> PlainSession {
             offset: end,
             bytes: tensor.elements() * 4,
             note: String::new(),
+            choosable: false,
         });
         end += tensor.elements() * 4;
     }

@@ -5,6 +5,7 @@ use super::model_path::{self, Place};
 use super::quantize::{Backend, Quantization};
 use super::{Screen, Unparsed};
 use crate::failure::{Class, Failure};
+use crate::job::Choice;
 use crate::plugins::{Search, discover};
 use crate::statistics::Readers;
 use clap::{CommandFactory, FromArgMatches};
@@ -108,8 +109,10 @@ fn quantization(
     let matches = root.try_get_matches_from(words).map_err(|error| explained(error, scan))?;
     let options = matches.subcommand().map(|(_, matches)| backend_options::typed(&format, matches)).unwrap_or_default();
     let Command::Quantize(args) = Typed::from_arg_matches(&matches)?.command else { return Err(internal().into()) };
+    let rules = args.encodings.rules(matches.subcommand().map(|(_, matches)| matches))?;
+    let choice = if rules.is_empty() { Choice::Level } else { Choice::Rules(rules) };
     let backend = Backend { loaded: Arc::new(loaded), format };
-    let mut quantization = Quantization::meant(*args, options, backend, search)?;
+    let mut quantization = Quantization::meant(*args, options, choice, backend, search)?;
     if let Some((files, choice)) = &quantization.statistics {
         let mut readers = Readers::new(&catalogue, Some(Arc::clone(&quantization.backend.loaded)));
         quantization.spec.statistics = Some(readers.supply(files, choice.as_ref())?);

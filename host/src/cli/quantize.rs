@@ -4,9 +4,9 @@ use super::args::backend_options;
 use super::args::quantize::QuantizeArgs;
 use super::model_path::{self, Place};
 use crate::failure::{Class, Failure};
-use crate::job::{Checkpoints, JobSpec};
+use crate::job::{Checkpoints, Choice, JobSpec};
 use crate::plugins::Search;
-use crate::statistics::Choice;
+use crate::statistics;
 use llmq_plugin_api::client::Loaded;
 use llmq_plugin_api::wire::{FormatDescriptor, Level};
 use serde_json::{Map, Value};
@@ -33,7 +33,7 @@ pub struct Quantization {
     /// Who does it.
     pub backend: Backend,
     /// Statistics to read, and which of them.
-    pub statistics: Option<(Vec<PathBuf>, Option<Choice>)>,
+    pub statistics: Option<(Vec<PathBuf>, Option<statistics::Choice>)>,
     /// Only show the plan.
     pub dry_run: bool,
     /// Where readers of other formats are.
@@ -43,10 +43,12 @@ pub struct Quantization {
 }
 
 impl Quantization {
-    /// Works out what the typed arguments mean. `options` are the format's own ones.
+    /// Works out what the typed arguments mean. `options` are the format's own ones, `choice` says who gives single
+    /// tensors their types.
     pub fn meant(
         args: QuantizeArgs,
         mut options: Map<String, Value>,
+        choice: Choice,
         backend: Backend,
         search: Search,
     ) -> Result<Quantization, Failure> {
@@ -70,12 +72,12 @@ impl Quantization {
         for (name, text) in &args.set {
             put(name, text, &format!("--set {name}"))?;
         }
-        let choice = match (args.include_weights, args.exclude_weights) {
-            (include, _) if !include.is_empty() => Some(Choice::Include(include)),
-            (_, exclude) if !exclude.is_empty() => Some(Choice::Exclude(exclude)),
+        let counted = match (args.include_weights, args.exclude_weights) {
+            (include, _) if !include.is_empty() => Some(statistics::Choice::Include(include)),
+            (_, exclude) if !exclude.is_empty() => Some(statistics::Choice::Exclude(exclude)),
             _ => None,
         };
-        let statistics = (!args.imatrix.is_empty()).then_some((args.imatrix, choice));
+        let statistics = (!args.imatrix.is_empty()).then_some((args.imatrix, counted));
         let spec = JobSpec {
             model: PathBuf::new(),
             format: format.id.clone(),
@@ -84,6 +86,7 @@ impl Quantization {
             output_dir: args.output_dir,
             output_name: args.output_name,
             options,
+            choice,
             threads: args.threads.map(|threads| threads as usize),
             memory_limit: args.memory_limit,
             overwrite: args.overwrite,

@@ -7,6 +7,7 @@
 
 mod budget;
 mod checkpoint;
+mod choice;
 mod coverage;
 mod finish;
 mod finished;
@@ -34,6 +35,7 @@ mod units;
 mod validate;
 mod weights;
 
+pub use choice::Choice;
 pub use plan_report::{PlanReport, PlannedFile, PlannedTensor};
 pub use preflight::Needs;
 pub use report::{JobReport, MemoryReport, Metadata, PluginReport, UnitCounts};
@@ -62,6 +64,7 @@ pub struct Job<'a> {
     session: Session,
     services: JobServices<'a>,
     storage: &'a dyn Storage,
+    warnings: Vec<String>,
     started: Instant,
     sampler: Sampler,
 }
@@ -96,10 +99,15 @@ impl Job<'_> {
             dropped: plan.dropped.clone(),
             needs: preflight.needs(),
             obstacles: plan_report::sentences(&preflight.obstacles()),
-            warnings: plan.warnings.clone(),
+            warnings: self.plan_warnings(),
             notes: plan.notes.clone(),
             statistics: self.statistics.as_ref().map(|bound| bound.table().origin.clone()),
         }
+    }
+
+    /// What is odd about the job before it runs.
+    fn plan_warnings(&self) -> Vec<String> {
+        [&self.warnings[..], &self.session.plan().warnings].concat()
     }
 
     fn preflight(&self) -> preflight::Preflight<'_> {

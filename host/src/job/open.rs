@@ -1,5 +1,6 @@
 //! From a spec to a checked plan: everything that can be refused without touching the disk.
 
+use super::choice::Chosen;
 use super::services::JobServices;
 use super::source::JobSource;
 use super::spec::JobSpec;
@@ -41,6 +42,7 @@ impl<'a> Job<'a> {
         let format = request::writable_format(backend.descriptor(), &spec.format)?;
         request::level(format, &spec.level, at_hand(spec))?;
         request::options(format, &spec.options)?;
+        spec.choice.check(format)?;
         observer.event(Event::Step(format!("Loading model: {}", spec.model.display())));
         Job::open_with(spec, open(&spec.model)?, backend, observer, cancel, &Disk)
     }
@@ -86,7 +88,7 @@ impl<'a> Job<'a> {
             creator: spec.creator.clone(),
             statistics_origin: statistics.as_ref().map(|bound| bound.table().origin.clone()),
         };
-        let session = backend.open_session(&services, &source, &request)?;
+        let Chosen { session, request, warnings } = spec.choice.open(backend, format, &services, &source, request)?;
         check_plan(session.plan(), model, &target, &descriptor.id, &request.statistics)?;
         requantize::check(session.plan(), source.weights(), spec.allow_requantize)?;
         for note in &session.plan().notes {
@@ -105,6 +107,7 @@ impl<'a> Job<'a> {
             session,
             services,
             storage,
+            warnings,
             started,
             sampler,
         })
@@ -132,6 +135,11 @@ fn check_family(format: &FormatDescriptor, model: &ModelDescription) -> Result<(
     Err(Failure::new(Class::General, message).suggest(format!("It holds: {}.", format.families.join(", "))))
 }
 
+pub(super) fn unsound(plugin: &str, problem: &str) -> Failure {
+    let message = format!("plugin `{plugin}` made a plan that is not sound: {problem}");
+    Failure::new(Class::General, message).suggest("This is a defect of the plugin; please report it to its author.")
+}
+
 fn check_plan(
     plan: &Plan,
     model: &ModelDescription,
@@ -139,10 +147,7 @@ fn check_plan(
     plugin: &str,
     offers: &[StatisticsOffer],
 ) -> Result<(), Failure> {
-    let unsound = |problem: String| {
-        let message = format!("plugin `{plugin}` made a plan that is not sound: {problem}");
-        Failure::new(Class::General, message).suggest("This is a defect of the plugin; please report it to its author.")
-    };
+    let unsound = |problem: String| unsound(plugin, &problem);
     plan.check(model.units.len(), model.tensors.len()).map_err(|fault| unsound(fault.to_string()))?;
     target.check(plan).map_err(|failure| unsound(failure.message))?;
     let offered = |need: &StatisticsNeed| {

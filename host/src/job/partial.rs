@@ -260,6 +260,7 @@ mod tests {
             offset,
             bytes,
             note: String::new(),
+            choosable: false,
         };
         let plan = Plan {
             files: ["a", "b", "c"].map(|name| OutputFile { name: name.into(), bytes: 100 }).into(),

@@ -77,6 +77,9 @@ pub fn options(format: &FormatDescriptor, given: &Map<String, Value>) -> Result<
 fn check(spec: &OptionSpec, value: &Value) -> Result<(), String> {
     let (fits, expected) = match &spec.kind {
         OptionKind::Text => (value.is_string(), "a text".to_owned()),
+        OptionKind::Texts => {
+            (value.as_array().is_some_and(|texts| texts.iter().all(Value::is_string)), "a list of texts".to_owned())
+        }
         OptionKind::Flag => (value.is_boolean(), "true or false".to_owned()),
         OptionKind::Integer { min, max } => {
             (value.as_i64().is_some_and(|n| (*min..=*max).contains(&n)), format!("a whole number from {min} to {max}"))
@@ -136,6 +139,7 @@ mod tests {
                 option("order", OptionKind::Choice { values: vec!["up".into(), "down".into()] }, Value::Null),
             ],
             families: vec![],
+            encodings: vec![],
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Progress {
 impl Job<'_> {
     /// Quantizes, validates and gives the output its final name.
     pub fn run(self) -> Result<JobReport, Failure> {
-        let mut warnings = self.session.plan().warnings.clone();
+        let mut warnings = self.plan_warnings();
         let progress = self.begin(&mut warnings)?;
         let outcome = match self.finished_before(&progress).map_err(|stop| stop.failure)? {
             Some(outcome) => outcome,
@@ -146,6 +146,7 @@ impl Job<'_> {
         self.services.tell(Event::Step("Validating output...".into()));
         let validation = Validation {
             backend: self.backend,
+            format: &self.request.format,
             level: &self.level,
             plan: self.session.plan(),
             source: &self.source,

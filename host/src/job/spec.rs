@@ -1,5 +1,6 @@
 //! What is meant by one quantization, whoever asked for it.
 
+use super::choice::Choice;
 use crate::statistics::Supply;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ pub struct JobSpec {
     pub output_name: Option<String>,
     /// Options of the format in the descriptor's names.
     pub options: Map<String, Value>,
+    /// Who chooses the encodings of single tensors.
+    pub choice: Choice,
     /// Worker threads; every core this process may use if absent.
     pub threads: Option<usize>,
     /// Largest anonymous memory in bytes; what the machine has available if absent.

@@ -13,7 +13,7 @@ use llmq_plugin_api::wire::{Level, ModelDescription, Plan, ReaderSummary, Severi
 use memmap2::Mmap;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One tensor after validation.
 #[derive(Debug, Clone, Serialize)]
@@ -45,6 +45,8 @@ pub struct Validated {
 pub struct Validation<'a> {
     /// The backend that wrote.
     pub backend: &'a Backend,
+    /// The format that was written.
+    pub format: &'a str,
     /// The level that was asked for.
     pub level: &'a Level,
     /// What was to be written.
@@ -132,8 +134,14 @@ impl Validation<'_> {
     }
 
     fn judge(&self, checks: &[TensorCheck]) -> Result<(), Failure> {
-        let bound = |check: &TensorCheck| {
-            plain_float(&check.encoding).map_or(self.level.max_relative_error, |(bound, _)| bound)
+        // What a tensor was given by choice may be coarser than anything the level itself gives.
+        let of_encoding = |check: &TensorCheck| {
+            let format = self.backend.descriptor().format(self.format)?;
+            Some(format.encoding(&check.encoding)?.max_relative_error)
+        };
+        let bound = |check: &TensorCheck| match plain_float(&check.encoding) {
+            Some((bound, _)) => bound,
+            None => of_encoding(check).unwrap_or(0.0).max(self.level.max_relative_error),
         };
         let is_beyond = |c: &&TensorCheck| c.relative_error > bound(c) || c.relative_error.is_nan();
         let mut beyond: Vec<&TensorCheck> = checks.iter().filter(is_beyond).collect();
@@ -215,22 +223,35 @@ fn without_ones(shape: &[u64]) -> &[u64] {
 }
 
 /// Source tensors with their places in the reader's list; each one that the plan uses must be there in its own shape.
+///
+/// They are found by the slot's name where that is unambiguous: a tensor of a pruned model has another layer number in
+/// the output, and so another Hugging Face name.
 fn pairs(plan: &Plan, model: &ModelDescription, stored: &[Written]) -> Result<Vec<(usize, usize)>, Failure> {
     let by_name: BTreeMap<&str, usize> = stored.iter().enumerate().rev().map(|(index, t)| (t.name, index)).collect();
-    let used: BTreeSet<u32> = plan.slots.iter().flat_map(|slot| slot.sources.iter().copied()).collect();
-    let mut pairs = Vec::with_capacity(used.len());
-    for source in used {
-        let tensor = &model.tensors[source as usize];
-        let Some(found) = by_name.get(tensor.name.as_str()) else {
-            return Err(failed(format!("tensor `{}` is missing from the written output", tensor.name)));
-        };
-        if without_ones(stored[*found].shape) != without_ones(&tensor.shape) {
-            return Err(failed(format!(
-                "tensor `{}` has shape {:?} in the written output, {:?} in the source",
-                tensor.name, stored[*found].shape, tensor.shape
-            )));
-        }
-        pairs.push((source as usize, *found));
+    let mut by_slot: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, tensor) in stored.iter().enumerate() {
+        by_slot.entry(tensor.stored_name).or_default().push(index);
     }
-    Ok(pairs)
+    let mut pairs = BTreeMap::new();
+    for slot in &plan.slots {
+        let here = by_slot.get(slot.name.as_str()).map_or(&[][..], Vec::as_slice);
+        for (position, source) in slot.sources.iter().enumerate() {
+            let tensor = &model.tensors[*source as usize];
+            let named = by_name.get(tensor.name.as_str()).copied();
+            let in_place = here.get(position).copied().filter(|_| here.len() == slot.sources.len());
+            let in_place = in_place.filter(|found| without_ones(stored[*found].shape) == without_ones(&tensor.shape));
+            let found = named.filter(|found| in_place.is_none() || here.contains(found)).or(in_place);
+            let Some(found) = found else {
+                return Err(failed(format!("tensor `{}` is missing from the written output", tensor.name)));
+            };
+            if without_ones(stored[found].shape) != without_ones(&tensor.shape) {
+                return Err(failed(format!(
+                    "tensor `{}` has shape {:?} in the written output, {:?} in the source",
+                    tensor.name, stored[found].shape, tensor.shape
+                )));
+            }
+            pairs.entry(*source as usize).or_insert(found);
+        }
+    }
+    Ok(pairs.into_iter().collect())
 }

@@ -11,6 +11,9 @@ pub fn plan(report: &PlanReport) -> String {
     for (name, reason) in &report.dropped {
         text.push_str(&format!("{name} is not written: {reason}\n"));
     }
+    for note in &report.notes {
+        text.push_str(&format!("Note: {note}\n"));
+    }
     text.push('\n');
     text.push_str(&by_encoding(&report.tensors));
     text.push('\n');

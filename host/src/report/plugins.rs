@@ -129,6 +129,7 @@ fn format_section(format: &FormatDescriptor) -> String {
 fn kind(kind: &OptionKind) -> String {
     match kind {
         OptionKind::Text => "text".into(),
+        OptionKind::Texts => "text, repeatable".into(),
         OptionKind::Flag => "true or false".into(),
         OptionKind::Integer { min, max } => format!("{min} to {max}"),
         OptionKind::Number { min, max } => format!("{min} to {max}"),

@@ -137,6 +137,7 @@ impl Backend for Toy {
                 offset: entry.offset + base,
                 bytes: entry.bytes,
                 note: String::new(),
+                choosable: false,
             })
             .collect();
         spoil(self.fault, &mut plan);

@@ -51,6 +51,7 @@ impl Place {
             level: "INT8".into(),
             output_dir: self.out(),
             output_name: Some("m".into()),
+            choice: Default::default(),
             options: Default::default(),
             threads: Some(2),
             memory_limit: None,

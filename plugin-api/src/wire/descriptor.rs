@@ -60,6 +60,10 @@ pub struct FormatDescriptor {
     /// Family ids that can be written; empty = every family, tensor by tensor.
     #[serde(default)]
     pub families: Vec<String>,
+    /// Encodings that [`super::Request::encodings`] may give to a tensor, best known first; empty = nobody but the level
+    /// chooses.
+    #[serde(default)]
+    pub encodings: Vec<EncodingDescriptor>,
 }
 
 impl FormatDescriptor {
@@ -68,6 +72,36 @@ impl FormatDescriptor {
         self.levels
             .iter()
             .find(|l| l.id.eq_ignore_ascii_case(word) || l.aliases.iter().any(|a| a.eq_ignore_ascii_case(word)))
+    }
+
+    /// The encoding a user means, ASCII case ignored.
+    pub fn encoding(&self, word: &str) -> Option<&EncodingDescriptor> {
+        self.encodings.iter().find(|e| e.id.eq_ignore_ascii_case(word))
+    }
+}
+
+/// One way to store a tensor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EncodingDescriptor {
+    /// Its name as slots show it, for example `Q4_K`.
+    pub id: String,
+    /// Weights of one block. Rows must be whole blocks.
+    pub block_weights: u64,
+    /// Bytes of one block.
+    pub block_bytes: u64,
+    /// Largest accepted `||w - decode(encode(w))|| / ||w||` of a tensor's sampled rows in this encoding.
+    pub max_relative_error: f64,
+}
+
+impl EncodingDescriptor {
+    /// Bytes of a tensor of this row-major shape; `None` if its rows are not whole blocks or the number is too large.
+    pub fn bytes(&self, shape: &[u64]) -> Option<u64> {
+        let columns = shape.last().copied().unwrap_or(1);
+        if self.block_weights == 0 || !columns.is_multiple_of(self.block_weights) {
+            return None;
+        }
+        let rows = shape.iter().rev().skip(1).try_fold(1u64, |rows, n| rows.checked_mul(*n))?;
+        (columns / self.block_weights).checked_mul(rows)?.checked_mul(self.block_bytes)
     }
 }
 
@@ -172,9 +206,28 @@ pub enum OptionKind {
         /// Largest accepted value.
         max: f64,
     },
+    /// Several texts: the option may be given more than once, and its value is an array of strings in the order given.
+    Texts,
     /// One of a few words.
     Choice {
         /// The words.
         values: Vec<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_a_tensor_follow_from_its_shape() {
+        let q4_k =
+            EncodingDescriptor { id: "Q4_K".into(), block_weights: 256, block_bytes: 144, max_relative_error: 0.1 };
+        assert_eq!(q4_k.bytes(&[64, 512]), Some(64 * 2 * 144));
+        assert_eq!(q4_k.bytes(&[8, 64, 256]), Some(8 * 64 * 144));
+        assert_eq!(q4_k.bytes(&[256]), Some(144));
+        assert_eq!(q4_k.bytes(&[64, 300]), None);
+        assert_eq!(q4_k.bytes(&[u64::MAX, 1 << 40]), None);
+        assert_eq!(EncodingDescriptor { block_weights: 0, ..q4_k }.bytes(&[4, 4]), None);
+    }
 }

@@ -20,7 +20,8 @@ pub use description::{
     UnitKind,
 };
 pub use descriptor::{
-    Container, Descriptor, DeviceKind, FormatDescriptor, Level, OptionKind, OptionSpec, SeenByLaterLayers,
+    Container, Descriptor, DeviceKind, EncodingDescriptor, FormatDescriptor, Level, OptionKind, OptionSpec,
+    SeenByLaterLayers,
 };
 pub use encoding::{WireError, decode, encode};
 pub use manifest::{MANIFEST_SECTION, MANIFEST_SECTION_MACH, Manifest};

@@ -68,6 +68,10 @@ pub struct Slot {
     /// Why the encoding differs from what the level would give, if it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// Whether [`super::Request::encodings`] may choose the encoding. False for what the format never quantizes and for
+    /// what an option of the format decides.
+    #[serde(default)]
+    pub choosable: bool,
 }
 
 /// What one unit needs.
@@ -219,6 +223,7 @@ mod tests {
             offset: *offset,
             bytes: *bytes,
             note: String::new(),
+            choosable: false,
         };
         Plan {
             files: vec![OutputFile { name: name.into(), bytes: 100 }],

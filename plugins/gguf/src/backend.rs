@@ -28,6 +28,7 @@ impl Backend for GgufBackend {
                 levels: levels::levels(),
                 options: session::option_specs(),
                 families: arch::families(),
+                encodings: levels::encodings(),
             }],
             devices: vec![DeviceKind::Cpu],
             // One unit keeps all threads busy; a second one fills the gap while the last chunks of the first run.

@@ -2,7 +2,7 @@
 
 use crate::mixture::{Recipe, fit};
 use llmq_ggml_blocks::{BlockType, relative_error_bound};
-use llmq_plugin_api::wire::Level;
+use llmq_plugin_api::wire::{EncodingDescriptor, Level};
 
 /// One level: recipe, other spellings, bits per weight of a Llama 7B with its embeddings (of GPT-OSS for MXFP4), one
 /// sentence.
@@ -92,6 +92,17 @@ pub fn levels() -> Vec<Level> {
     OFFERED.iter().map(describe).chain([copy]).collect()
 }
 
+/// Descriptions of all encodings that a tensor can be given.
+pub fn encodings() -> Vec<EncodingDescriptor> {
+    let describe = |ty: BlockType| EncodingDescriptor {
+        id: ty.name().to_owned(),
+        block_weights: ty.block_len() as u64,
+        block_bytes: ty.block_bytes() as u64,
+        max_relative_error: relative_error_bound(ty),
+    };
+    BlockType::ALL.iter().copied().filter(|ty| ty.can_quantize()).map(describe).collect()
+}
+
 /// The one kind of statistics that encodings here look at.
 fn sum_squares(wanted: bool) -> Vec<String> {
     wanted.then(|| "sum_squares".to_owned()).into_iter().collect()
@@ -124,7 +135,7 @@ pub fn uses_importance(encoding: BlockType) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mixture::{Candidate, ModelShape, assign};
+    use crate::mixture::{Candidate, Choices, ModelShape, assign};
 
     #[test]
     fn the_levels_of_the_reference_are_there() {
@@ -170,7 +181,7 @@ mod tests {
             has_importance: recipe.needs_importance(),
         };
         let weights = |tensor: &Candidate| tensor.ne.iter().product::<u64>() as f64;
-        let assigned = assign(recipe, &model, &tensors).unwrap();
+        let assigned = assign(recipe, Choices::default(), &model, &tensors).unwrap();
         let bits: f64 = tensors.iter().zip(assigned).map(|(t, a)| weights(t) * a.encoding.bits_per_weight()).sum();
         bits / tensors.iter().map(weights).sum::<f64>()
     }

@@ -22,6 +22,7 @@ pub mod imatrix;
 mod levels;
 pub mod metadata;
 pub mod mixture;
+mod nearest;
 mod reader;
 mod session;
 pub mod value;

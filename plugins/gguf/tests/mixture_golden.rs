@@ -2,7 +2,7 @@
 //! ones of architectures with rules of their own.
 
 use llmq_ggml_blocks::BlockType;
-use llmq_gguf::mixture::{Candidate, ModelShape, Recipe, assign};
+use llmq_gguf::mixture::{Candidate, Choices, ModelShape, Recipe, assign};
 use std::collections::BTreeMap;
 
 const MODELS: &[(&str, &str)] = &[
@@ -107,7 +107,7 @@ fn every_tensor_of_eighteen_models_gets_the_reference_s_type_at_every_level() {
         for (level, base, expected) in &golden.levels {
             let Some(recipe) = Recipe::from_name(level) else { panic!("{model}: the level {level} is unknown") };
             assert_eq!(recipe.base(), *base, "{level}");
-            let assigned = assign(recipe, &golden.shape, &candidates).unwrap();
+            let assigned = assign(recipe, Choices::default(), &golden.shape, &candidates).unwrap();
             for (candidate, assignment) in candidates.iter().zip(&assigned) {
                 let want = expected.get(&candidate.name).unwrap_or(base);
                 compared += 1;

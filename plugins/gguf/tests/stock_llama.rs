@@ -21,7 +21,7 @@ fn wanted(variable: &str) -> Option<PathBuf> {
 
 /// The reference's quantizer on a file of ours.
 fn llama_quantize(libraries: &Path, source: &Path, target: &Path, level: &str) {
-    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/bench/llama_quantize.py");
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/judge/llama_quantize.py");
     let run = Command::new("python3").arg(driver).args([source, target]).arg(level).arg(libraries).output().unwrap();
     assert!(run.status.success(), "{level}: {}", String::from_utf8_lossy(&run.stderr));
 }

@@ -99,6 +99,7 @@ fn options(format: &FormatDescriptor) -> Result<Grade, String> {
 fn fits(option: &OptionSpec) -> bool {
     match (&option.kind, &option.default) {
         (OptionKind::Text, Value::String(_)) | (OptionKind::Flag, Value::Bool(_)) => true,
+        (OptionKind::Texts, Value::Array(texts)) => texts.iter().all(Value::is_string),
         (OptionKind::Integer { min, max }, value) => value.as_i64().is_some_and(|v| (min..=max).contains(&&v)),
         (OptionKind::Number { min, max }, value) => value.as_f64().is_some_and(|v| (min..=max).contains(&&v)),
         (OptionKind::Choice { values }, Value::String(word)) => values.contains(word),

@@ -33,6 +33,7 @@ fn argument(spec: &OptionSpec) -> Arg {
     };
     let argument = match &spec.kind {
         OptionKind::Text => argument.value_name("TEXT"),
+        OptionKind::Texts => argument.value_name("TEXT").action(ArgAction::Append),
         OptionKind::Flag => {
             let argument = argument.num_args(0..=1).require_equals(true).default_missing_value("true");
             argument.value_name("BOOL").hide_possible_values(true)
@@ -67,7 +68,7 @@ fn levels(format: &FormatDescriptor) -> String {
 /// The value that typed text means for an option, or one sentence why it means none.
 pub fn value(spec: &OptionSpec, text: &str) -> Result<Value, String> {
     match &spec.kind {
-        OptionKind::Text => Ok(Value::String(text.into())),
+        OptionKind::Text | OptionKind::Texts => Ok(Value::String(text.into())),
         OptionKind::Flag => match text {
             "true" | "yes" | "on" | "1" => Ok(Value::Bool(true)),
             "false" | "no" | "off" | "0" => Ok(Value::Bool(false)),
@@ -95,8 +96,15 @@ pub fn value(spec: &OptionSpec, text: &str) -> Result<Value, String> {
 /// Values of a format's own arguments as parsed.
 pub fn typed(format: &FormatDescriptor, matches: &ArgMatches) -> Map<String, Value> {
     let given = format.options.iter().filter_map(|spec| {
-        let value = matches.try_get_one::<Value>(&format!("{ID}{}", spec.name)).ok().flatten()?;
-        Some((spec.name.clone(), value.clone()))
+        let id = format!("{ID}{}", spec.name);
+        let value = match &spec.kind {
+            OptionKind::Texts => {
+                let values = matches.try_get_many::<Value>(&id).ok().flatten()?;
+                Value::Array(values.cloned().collect())
+            }
+            _ => matches.try_get_one::<Value>(&id).ok().flatten()?.clone(),
+        };
+        Some((spec.name.clone(), value))
     });
     given.collect()
 }
@@ -116,6 +124,13 @@ pub fn put(
         return Err(format!("{} has no option `{name}`; {known}", format.id));
     };
     let value = value(spec, text).map_err(|why| format!("invalid value `{text}` for `{shown}`: {why}"))?;
+    if spec.kind == OptionKind::Texts {
+        match options.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
+            Value::Array(texts) => texts.push(value),
+            other => *other = Value::Array(vec![value]),
+        }
+        return Ok(());
+    }
     match options.insert(name.into(), value) {
         None => Ok(()),
         Some(_) => Err(format!("the option `{name}` is given twice")),
@@ -138,7 +153,8 @@ mod tests {
                 {"name": "group_size", "help": "Group", "type": "integer", "min": -1, "max": 1024, "default": 128},
                 {"name": "shift", "help": "Shift", "type": "integer", "min": -8, "max": 8},
                 {"name": "damp", "help": "Damping", "type": "number", "min": 0.0, "max": 1.0, "default": 0.01},
-                {"name": "intermediate", "help": "Two steps", "type": "choice", "values": ["f16", "bf16"]}
+                {"name": "intermediate", "help": "Two steps", "type": "choice", "values": ["f16", "bf16"]},
+                {"name": "override_kv", "help": "Metadata", "type": "texts"}
             ]
         });
         serde_json::from_value(json).unwrap()
@@ -165,6 +181,8 @@ mod tests {
         assert_eq!(Value::Object(got), want);
         assert_eq!(options("").unwrap(), Map::new());
         assert_eq!(options("--keep-head=false").unwrap()["keep_head"], false);
+        let texts = options("--override-kv a=int:1 --override-kv b=str:x").unwrap();
+        assert_eq!(texts["override_kv"], serde_json::json!(["a=int:1", "b=str:x"]));
     }
 
     #[test]
@@ -191,6 +209,10 @@ mod tests {
         assert_eq!(options["group_size"], 64);
         let twice = put(&mut options, &format, "group_size", "64", "--set group_size").unwrap_err();
         assert!(twice.contains("given twice"), "{twice}");
+        for text in ["a", "b"] {
+            put(&mut options, &format, "override_kv", text, "--set override_kv").unwrap();
+        }
+        assert_eq!(options["override_kv"], serde_json::json!(["a", "b"]));
         let limits = put(&mut options, &format, "shift", "99", "--set shift").unwrap_err();
         assert_eq!(limits, "invalid value `99` for `--set shift`: 99 is not between -8 and 8");
         let unknown = put(&mut options, &format, "act_order", "1", "--set act_order").unwrap_err();

@@ -3,6 +3,7 @@
 #![allow(rustdoc::broken_intra_doc_links)] // doc comments here are help texts, brackets and all
 
 pub mod backend_options;
+pub mod encodings;
 pub mod format_word;
 pub mod imatrix;
 pub mod plugins;

@@ -43,6 +43,10 @@ pub struct QuantizeArgs {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// Types of single tensors.
+    #[command(flatten)]
+    pub encodings: super::encodings::EncodingArgs,
+
     /// Text or JSON to calibrate with, for levels that look at activations
     #[arg(long, value_name = "PATH", help_heading = "Calibration")]
     pub calibration_data: Option<PathBuf>,

@@ -24,6 +24,21 @@ pub struct Assignment {
     pub encoding: BlockType,
     /// What the rules (or the user) chose, if the row length forbade it.
     pub misfit: Option<BlockType>,
+    /// Whether [`Candidate::fixed`] may decide; otherwise the tensor is kept, or an option decides.
+    pub choosable: bool,
+}
+
+/// What the user decides for the whole file, besides the level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Choices {
+    /// No mixture: everything gets the level's base encoding.
+    pub pure: bool,
+    /// `output.weight` keeps the encoding that the converter gave it.
+    pub leave_output: bool,
+    /// Encoding of `output.weight`, and of an embedding table that serves as output.
+    pub output: Option<BlockType>,
+    /// Encoding of the embedding tables.
+    pub embedding: Option<BlockType>,
 }
 
 /// Why a tensor cannot be given an encoding.
@@ -48,6 +63,16 @@ pub enum MixtureError {
         /// What it stays.
         kept: BlockType,
     },
+    /// An option gives a tensor an encoding that its rows do not fit. The reference looks for no substitute here.
+    #[error("`{name}` has rows of {columns}, which are not whole blocks of {} weights: it cannot be {}", .wanted.block_len(), .wanted.name())]
+    Ragged {
+        /// The tensor.
+        name: String,
+        /// Length of a row.
+        columns: u64,
+        /// What the option says.
+        wanted: BlockType,
+    },
     /// A feed-forward tensor of a layer that the model does not have.
     #[error("the tensor `{name}` belongs to a layer beyond the model's {layers}")]
     Layer {
@@ -62,8 +87,14 @@ pub enum MixtureError {
 ///
 /// # Errors
 /// The first tensor that no encoding fits.
-pub fn assign(recipe: Recipe, model: &ModelShape, tensors: &[Candidate]) -> Result<Vec<Assignment>, MixtureError> {
-    let eligible = |t: &Candidate| is_quantizable(&model.arch, &t.name, &t.ne);
+pub fn assign(
+    recipe: Recipe,
+    choices: Choices,
+    model: &ModelShape,
+    tensors: &[Candidate],
+) -> Result<Vec<Assignment>, MixtureError> {
+    let left = |t: &Candidate| choices.leave_output && t.name == "output.weight";
+    let eligible = |t: &Candidate| is_quantizable(&model.arch, &t.name, &t.ne) && !left(t);
     let values = tensors.iter().filter(|t| eligible(t) && Category::of(&t.name) == Category::Value).count() as u32;
     let tied = !tensors.iter().any(|t| t.name == "output.weight");
     let mut counters = Counters::default();
@@ -71,25 +102,49 @@ pub fn assign(recipe: Recipe, model: &ModelShape, tensors: &[Candidate]) -> Resu
         if !eligible(tensor) {
             return kept(tensor);
         }
+        let category = Category::of(&tensor.name);
+        if let Some(forced) = forced(choices, category, tensor) {
+            return forced;
+        }
         let wanted = match tensor.fixed {
             _ if recipe.is_float() && tensor.fixed.is_none() => recipe.base(),
             Some(fixed) => fixed,
+            None if choices.pure => recipe.base(),
             None => {
-                let category = Category::of(&tensor.name);
                 let before = counters.advance(category);
                 let count = if category == Category::Value { values } else { model.layers };
                 let index = layer_or_count(model, tensor, category, before)?;
                 let place = Place { name: &tensor.name, category, ne: &tensor.ne, index, count, before, tied };
-                encoding(recipe, model, &place)
+                match choices.output.filter(|_| tied && category == Category::TokenEmbedding) {
+                    Some(as_output) => as_output,
+                    None => encoding(recipe, model, &place),
+                }
             }
         };
         let columns = tensor.ne.first().copied().unwrap_or(1);
         match fit(wanted, columns) {
-            Ok(encoding) => Ok(Assignment { encoding, misfit: (encoding != wanted).then_some(wanted) }),
+            Ok(encoding) => {
+                Ok(Assignment { encoding, misfit: (encoding != wanted).then_some(wanted), choosable: true })
+            }
             Err(_) => Err(MixtureError::NoSubstitute { name: tensor.name.clone(), columns, wanted }),
         }
     };
     tensors.iter().map(&mut one).collect()
+}
+
+/// What an option decides before the level and the user's choice for the tensor are looked at. Such an encoding has no
+/// substitute. The table of embeddings per layer follows the option only if nothing is fixed for it.
+fn forced(choices: Choices, category: Category, tensor: &Candidate) -> Option<Result<Assignment, MixtureError>> {
+    let encoding = match category {
+        Category::TokenEmbedding if tensor.name == "token_embd.weight" || tensor.fixed.is_none() => choices.embedding?,
+        Category::Output => choices.output?,
+        _ => return None,
+    };
+    let columns = tensor.ne.first().copied().unwrap_or(1);
+    Some(match columns.is_multiple_of(encoding.block_len() as u64) {
+        true => Ok(Assignment { encoding, misfit: None, choosable: tensor.name == "per_layer_token_embd.weight" }),
+        false => Err(MixtureError::Ragged { name: tensor.name.clone(), columns, wanted: encoding }),
+    })
 }
 
 fn kept(tensor: &Candidate) -> Result<Assignment, MixtureError> {
@@ -97,7 +152,7 @@ fn kept(tensor: &Candidate) -> Result<Assignment, MixtureError> {
         Some(fixed) if fixed != tensor.unquantized => {
             Err(MixtureError::NotQuantizable { name: tensor.name.clone(), kept: tensor.unquantized })
         }
-        _ => Ok(Assignment { encoding: tensor.unquantized, misfit: None }),
+        _ => Ok(Assignment { encoding: tensor.unquantized, misfit: None, choosable: false }),
     }
 }
 
@@ -160,7 +215,7 @@ mod tests {
             fixed: None,
         };
         let candidates: Vec<Candidate> = (0..model.layers).map(candidate).collect();
-        assign(recipe, model, &candidates).unwrap().into_iter().map(|a| a.encoding).collect()
+        assign(recipe, Choices::default(), model, &candidates).unwrap().into_iter().map(|a| a.encoding).collect()
     }
 
     #[test]
@@ -207,8 +262,14 @@ mod tests {
             fixed: None,
         };
         let beyond = [candidate("blk.2.ffn_down.weight", 256)];
-        assert!(matches!(assign(Recipe::Q4_K_M, &experts, &beyond), Err(MixtureError::Layer { layers: 2, .. })));
+        assert!(matches!(
+            assign(Recipe::Q4_K_M, Choices::default(), &experts, &beyond),
+            Err(MixtureError::Layer { layers: 2, .. })
+        ));
         let odd = [candidate("blk.0.attn_q.weight", 100)];
-        assert!(matches!(assign(Recipe::Q1_0, &experts, &odd), Err(MixtureError::NoSubstitute { columns: 100, .. })));
+        assert!(matches!(
+            assign(Recipe::Q1_0, Choices::default(), &experts, &odd),
+            Err(MixtureError::NoSubstitute { columns: 100, .. })
+        ));
     }
 }

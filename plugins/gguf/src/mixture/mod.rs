@@ -19,7 +19,7 @@ mod fallback;
 mod recipe;
 mod rules;
 
-pub use assign::{Assignment, Candidate, MixtureError, assign};
+pub use assign::{Assignment, Candidate, Choices, MixtureError, assign};
 pub use category::Category;
 pub use eligibility::is_quantizable;
 pub use fallback::{Misfit, fit};

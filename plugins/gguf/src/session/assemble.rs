@@ -2,7 +2,7 @@
 
 use super::collect::Gathered;
 use super::importance::Weighting;
-use super::plan::{note, sources};
+use super::plan::sources;
 use super::shards::{self, Splitting};
 use super::{GgufSession, SlotWork};
 use crate::container::TensorInfo;
@@ -26,6 +26,8 @@ pub(super) struct Draft {
     pub assigned: Vec<Assignment>,
     /// Importance of each tensor, and what to say about it.
     pub weightings: Vec<(Weighting, String)>,
+    /// One per tensor: why it has its encoding, if that is not simply the level's.
+    pub notes: Vec<String>,
     /// How they are spread over files.
     pub splitting: Splitting,
     /// What there is to say already: dropped tensors, warnings, notes.
@@ -53,11 +55,10 @@ impl Draft {
         plan.literals = layout.headers.iter().enumerate().map(literal).collect();
         plan.files = layout.files;
         let mut works = Vec::with_capacity(self.tensors.len());
-        let choices = self.candidates.iter().zip(&self.assigned).zip(&self.weightings);
-        for ((tensor, ((candidate, assignment), (weighting, lack))), (file, stored)) in
+        let choices = self.candidates.iter().zip(self.assigned).zip(self.weightings).zip(self.notes);
+        for ((tensor, (((candidate, assignment), (weighting, lack)), note)), (file, stored)) in
             self.tensors.into_iter().zip(choices).zip(&layout.places)
         {
-            let notes = [note(&tensor, candidate, assignment), lack.clone()];
             plan.slots.push(Slot {
                 name: tensor.name.clone(),
                 unit: tensor.unit,
@@ -67,9 +68,10 @@ impl Draft {
                 file: *file,
                 offset: stored.offset,
                 bytes: stored.bytes,
-                note: notes.into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join("; "),
+                note: [note, lack].into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join("; "),
+                choosable: assignment.choosable,
             });
-            works.push(work(tensor, (assignment.encoding, *weighting), candidate));
+            works.push(work(tensor, (assignment.encoding, weighting), candidate));
         }
         Ok(GgufSession { plan, headers: layout.headers, work: works })
     }

@@ -2,6 +2,7 @@
 
 use super::collect::Gathered;
 use super::options::Options;
+use super::override_kv::{apply, put_last};
 use super::pooling::pooling;
 use crate::arch::{Architecture, write_keys};
 use crate::metadata::{GeneralInputs, Parameters, general, quantization_version};
@@ -20,7 +21,9 @@ pub(super) struct Metadata {
 
 const FILE_TYPE: &str = "general.file_type";
 
-/// Metadata in the converter's order. llama-quantize sets version and file type anew, which puts them last in its files.
+/// Metadata in the converter's order. llama-quantize sets version and file type anew, which puts them last in its files;
+/// what its user overrides comes behind them. `tensors` are those of the whole model, `layers` those that remain of it
+/// if some are pruned.
 pub(super) fn metadata(
     arch: &Architecture,
     recipe: Recipe,
@@ -28,6 +31,7 @@ pub(super) fn metadata(
     tensors: &[Gathered],
     options: &Options,
     request: &Request,
+    layers: Option<u32>,
 ) -> Result<Metadata, Error> {
     let description = model.description();
     let generation_config = model.optional_file("generation_config.json")?;
@@ -46,25 +50,32 @@ pub(super) fn metadata(
     let mut out = general.key_values;
     out.extend(write_keys(arch, arch.keys, description));
     let version = quantization_version();
-    if recipe.is_float() {
+    let as_converter = recipe.is_float() && !options.quantizer.quantizer_s_order();
+    if as_converter {
         set(&mut out, FILE_TYPE, recipe.file_type());
     }
     out.extend(write_keys(arch, arch.late_keys, description));
-    let mut warnings = general.warnings;
-    out.extend(pooling(arch, model, &mut warnings)?);
-    if recipe.is_float() {
+    let mut pooling_warnings = Vec::new();
+    out.extend(pooling(arch, model, &mut pooling_warnings)?);
+    if as_converter {
         set(&mut out, &version.key, version.value.clone());
     }
     for pair in vocabulary.key_values {
         set(&mut out, &pair.key, pair.value);
     }
-    if !recipe.is_float() {
+    if !as_converter {
         set(&mut out, &version.key, version.value);
         set(&mut out, FILE_TYPE, recipe.file_type());
+    }
+    let told = apply(&mut out, &options.quantizer.overrides)?;
+    if !as_converter {
         request.statistics_origin.iter().for_each(|origin| importance_keys(&mut out, origin));
     }
-    warnings.extend(vocabulary.warnings);
-    Ok(Metadata { key_values: out, warnings, notes: vocabulary.notes })
+    if let Some(layers) = layers {
+        put_last(&mut out, &format!("{}.block_count", arch.name), layers.into());
+    }
+    let warnings = [general.warnings, pooling_warnings, vocabulary.warnings, told.warnings].concat();
+    Ok(Metadata { key_values: out, warnings, notes: [vocabulary.notes, told.notes].concat() })
 }
 
 /// Longest text that the reference puts into a key of its own, in bytes.
@@ -79,13 +90,13 @@ pub(super) fn importance_keys(out: &mut Vec<KeyValue>, origin: &StatisticsOrigin
         text
     };
     let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    set(out, "quantize.imatrix.file", text(origin.files.join(", ")));
+    put_last(out, "quantize.imatrix.file", text(origin.files.join(", ")).into());
     if let Some(dataset) = origin.datasets.first() {
-        set(out, "quantize.imatrix.dataset", text(dataset.clone()));
+        put_last(out, "quantize.imatrix.dataset", text(dataset.clone()).into());
     }
-    set(out, "quantize.imatrix.entries_count", number(origin.entries));
+    put_last(out, "quantize.imatrix.entries_count", number(origin.entries).into());
     if origin.chunks > 0 {
-        set(out, "quantize.imatrix.chunks_count", number(origin.chunks));
+        put_last(out, "quantize.imatrix.chunks_count", number(origin.chunks).into());
     }
 }
 

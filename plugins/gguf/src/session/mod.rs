@@ -3,6 +3,7 @@
 //! | where | what |
 //! |---|---|
 //! | `options` | the backend's own options |
+//! | `chosen` | what those options do to the encodings |
 //! | `collect` | source tensors grouped into output tensors, with names and row orders |
 //! | `converter_dtype` | the encoding a tensor has before any level touches it |
 //! | `importance` | which tensors use importance weights, which lack them, and what then |
@@ -10,19 +11,24 @@
 //! | `stored` | the same for sources that are GGUF files themselves |
 //! | `assemble` | places, headers and slots, whatever the source is |
 //! | `shards` | one file or several |
+//! | `quantizer_options`, `override_kv`, `prune` | the options of llama-quantize |
 //! | `plan` | [`GgufSession::open`]: encodings, order, places, needs, warnings |
 //! | `rows` | rows of an output tensor, gathered from its sources |
 //! | `quantize` | the work on one unit |
 
 mod assemble;
+mod chosen;
 mod collect;
 mod converter_dtype;
 mod header;
 mod importance;
 mod options;
+mod override_kv;
 mod plan;
 mod pooling;
+mod prune;
 mod quantize;
+mod quantizer_options;
 mod rows;
 mod shards;
 mod stored;

@@ -1,6 +1,7 @@
 //! The backend's own options, typed.
 
 use super::importance::Missing;
+use super::quantizer_options::{self, QuantizerOptions};
 use super::shards::Splitting;
 use crate::vocab::PRE_NAMES;
 use llmq_ggml_blocks::BlockType;
@@ -25,12 +26,14 @@ pub(super) struct Options {
     pub keep_split: bool,
     /// `--missing-importance`.
     pub missing_importance: Missing,
+    /// llama-quantize's.
+    pub quantizer: QuantizerOptions,
 }
 
 /// What the host offers to its user.
 pub fn specs() -> Vec<OptionSpec> {
     let words = ["none", "f16", "bf16"];
-    vec![
+    let mut specs = vec![
         OptionSpec {
             name: "intermediate".into(),
             help: "round F32 weights to this format first, as a conversion through an intermediate file does".into(),
@@ -74,7 +77,9 @@ pub fn specs() -> Vec<OptionSpec> {
             kind: OptionKind::Choice { values: vec!["refuse".into(), "even".into()] },
             default: "refuse".into(),
         },
-    ]
+    ];
+    specs.extend(quantizer_options::specs());
+    specs
 }
 
 impl Options {
@@ -114,8 +119,9 @@ impl Options {
                 return Err(refused("missing_importance", message));
             }
         };
+        let quantizer = QuantizerOptions::read(request)?;
         let name = text("name")?;
-        Ok(Options { intermediate, pre, name, split_bytes, split_tensors, keep_split, missing_importance })
+        Ok(Options { intermediate, pre, name, split_bytes, split_tensors, keep_split, missing_importance, quantizer })
     }
 
     /// How an output is spread over files, for sources without shards of this format.

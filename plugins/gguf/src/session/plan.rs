@@ -1,17 +1,19 @@
 //! The plan: every tensor's encoding and place, the header, what units need, and what there is to say.
 
 use super::assemble::Draft;
+use super::chosen::{by_level_alone, idle_options, notes, shape, unfit};
 use super::collect::{Gathered, Origin, collect};
 use super::converter_dtype::converter_dtype;
 use super::header::metadata;
 use super::importance::{Importance, SUM_SQUARES, Weighting};
 use super::options::Options;
+use super::prune::{layers_of, prune};
 use super::quantize::scratch_bytes;
 use super::stored;
 use super::{Encoding, GgufSession, SlotWork};
 use crate::arch::{self, Architecture};
 use crate::levels::{COPY, offered};
-use crate::mixture::{Assignment, Candidate, ModelShape, Recipe, assign};
+use crate::mixture::{Assignment, Candidate, Recipe, assign};
 use llmq_ggml_blocks::BlockType;
 use llmq_plugin_api::sdk::{Context, Error, Kind, Model};
 use llmq_plugin_api::wire::{ModelDescription, Plan, Request, Slot, StatisticsNeed, TensorDescription, UnitNeed};
@@ -33,32 +35,34 @@ impl GgufSession {
         }
         let recipe = offered(&request.level).ok_or_else(|| unknown_level(&request.level))?;
         let arch = arch::by_family(&description.family).ok_or_else(|| unknown_family(description))?;
-        let collection = collect(arch, description)?;
+        let mut collection = collect(arch, description)?;
+        let layers = description.hyperparameters.layers;
+        let pruned = options.quantizer.prune.as_ref().map(|text| layers_of(text, layers)).transpose()?;
+        let remaining = pruned.as_ref().map(|pruned| layers - pruned.len() as u32);
+        let metadata = metadata(arch, recipe, model, &collection.tensors, &options, request, remaining)?;
+        if let Some(pruned) = &pruned {
+            let dropped = prune(&mut collection.tensors, pruned, description);
+            collection.dropped.extend(dropped);
+        }
         let mut tensors = collection.tensors;
-        let metadata = metadata(arch, recipe, model, &tensors, &options, request)?;
-        if !recipe.is_float() {
+        if !recipe.is_float() || options.quantizer.quantizer_s_order() {
             tensors.sort_by(|a, b| (block(&a.name), &a.name).cmp(&(block(&b.name), &b.name)));
         }
 
         let mut importance = Importance::new(request, &tensors, options.missing_importance);
         let precision = precision(recipe, description, &options);
         let candidates = candidates(&tensors, description, request, precision)?;
-        let shape = ModelShape {
-            arch: arch.name.to_owned(),
-            layers: description.hyperparameters.layers,
-            heads: description.hyperparameters.attention.heads,
-            kv_heads: description.hyperparameters.attention.kv_heads,
-            experts: description.hyperparameters.experts.as_ref().map_or(0, |experts| experts.count),
-            has_importance: importance.any(),
-        };
-        let unfit = |error: crate::mixture::MixtureError| Error::new(Kind::UnsupportedModel, error.to_string());
-        let assigned = assign(recipe, &shape, &candidates).map_err(unfit)?;
+        let shape = shape(arch, description, &options, importance.any());
+        let choices = options.quantizer.choices;
+        let assigned = assign(recipe, choices, &shape, &candidates).map_err(unfit)?;
+        let by_level = by_level_alone(recipe, choices, &shape, &candidates);
 
         let plan =
             Plan { dropped: collection.dropped, warnings: metadata.warnings, notes: metadata.notes, ..Plan::default() };
         let weightings = importance.weigh(Some(recipe), &candidates, &assigned);
         let warnings = warnings(arch, description, &assigned, &options, (recipe, importance.any()));
         let draft = Draft {
+            notes: notes(&tensors, choices, &assigned, by_level.as_deref()),
             stem: request.stem.clone(),
             key_values: metadata.key_values,
             tensors,
@@ -72,6 +76,7 @@ impl GgufSession {
         let mut session =
             draft.assemble(|tensor, target, candidate| slot_work(tensor, target, candidate, description, recipe))?;
         session.plan.units = unit_needs(&session.plan.slots, &session.work);
+        session.plan.warnings.extend(idle_options(choices, recipe, &session.plan.slots));
         session.plan.warnings.extend(warnings);
         Ok(session)
     }
@@ -145,20 +150,6 @@ pub(super) fn sources(origin: &Origin) -> Vec<u32> {
     match origin {
         Origin::Derived(_) => Vec::new(),
         Origin::Sources { parts, .. } => parts.iter().map(|part| *part as u32).collect(),
-    }
-}
-
-pub(super) fn note(tensor: &Gathered, candidate: &Candidate, assignment: &Assignment) -> String {
-    match assignment.misfit {
-        Some(wanted) => format!(
-            "{} instead of {}: rows of {} are not whole blocks of {}",
-            assignment.encoding.name(),
-            wanted.name(),
-            tensor.ne.first().copied().unwrap_or(1),
-            wanted.block_len()
-        ),
-        None if candidate.fixed.is_some() => "fixed for this job".to_owned(),
-        None => String::new(),
     }
 }
 

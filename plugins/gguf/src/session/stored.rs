@@ -5,18 +5,21 @@
 //! already, are copied byte for byte.
 
 use super::assemble::Draft;
+use super::chosen::{by_level_alone, idle_options, notes, overridden, unfit};
 use super::collect::{Gathered, Origin};
 use super::header::importance_keys;
 use super::importance::{Importance, Weighting};
 use super::options::Options;
+use super::override_kv::{apply, put_last};
 use super::plan::{block, fixed_encodings, unit_needs, unknown_level};
+use super::prune::{layers_of, prune};
 use super::shards::{SPLIT_KEYS, Splitting};
 use super::{Encoding, GgufSession, SlotWork};
 use crate::arch::View;
 use crate::container::Header;
 use crate::levels::{COPY, offered};
 use crate::metadata::quantization_version;
-use crate::mixture::{Assignment, Candidate, ModelShape, Recipe, assign};
+use crate::mixture::{Assignment, Candidate, Choices, ModelShape, Recipe, assign};
 use crate::reader::{REST, parse_rest};
 use crate::value::{KeyValue, Value};
 use llmq_ggml_blocks::BlockType;
@@ -47,18 +50,37 @@ pub(super) fn open(format: &str, model: &Model, request: &Request, options: &Opt
         COPY => None,
         level => Some(offered(level).ok_or_else(|| unknown_level(level))?),
     };
+    let choices = options.quantizer.choices;
+    if recipe.is_none() && (choices != Choices::default() || !request.encodings.is_empty()) {
+        let message = format!("{COPY} keeps every tensor as it is; types cannot be chosen with it");
+        return Err(Error::new(Kind::InvalidRequest, message).hint("choose a level, or leave the types out"));
+    }
     let mut tensors = gather(description)?;
-    let splitting = arrange(&mut tensors, &headers, options)?;
+    // By the file's own numbers: layers are pruned, then overridden numbers decide.
+    let layers = shape(main, false).layers;
+    let pruned = options.quantizer.prune.as_ref().map(|text| layers_of(text, layers)).transpose()?;
+    let remaining = pruned.as_ref().map(|pruned| layers - pruned.len() as u32);
+    let mut dropped = Vec::new();
+    if let Some(pruned) = &pruned {
+        no_lists_of_layers(main, layers)?;
+        dropped = prune(&mut tensors, pruned, description);
+    }
+    let splitting = arrange(&mut tensors, &headers, options, description)?;
     let mut importance = Importance::new(request, &tensors, options.missing_importance);
     let shape = shape(main, importance.any());
     let candidates = candidates(&tensors, description, request)?;
-    let assigned = match recipe {
-        Some(recipe) => assign(recipe, &shape, &candidates)
-            .map_err(|error| Error::new(Kind::UnsupportedModel, error.to_string()))?,
-        None => candidates.iter().map(|c| Assignment { encoding: c.unquantized, misfit: None }).collect(),
+    let block_count = format!("{}.block_count", shape.arch);
+    let shape = overridden(shape, options);
+    let kept = |c: &Candidate| Assignment { encoding: c.unquantized, misfit: None, choosable: false };
+    let (assigned, by_level) = match recipe {
+        Some(recipe) => {
+            let assigned = assign(recipe, choices, &shape, &candidates).map_err(unfit)?;
+            (assigned, by_level_alone(recipe, choices, &shape, &candidates))
+        }
+        None => (candidates.iter().map(kept).collect(), None),
     };
     let misfits = assigned.iter().filter(|assignment| assignment.misfit.is_some()).count();
-    let mut plan = Plan { warnings: without_effect(options), ..Plan::default() };
+    let mut plan = Plan { warnings: without_effect(options), dropped, ..Plan::default() };
     if misfits > 0 {
         plan.warnings.push(format!(
             "{misfits} of {} tensors have rows that are not whole blocks and get a substitute encoding; the plan says which",
@@ -69,12 +91,22 @@ pub(super) fn open(format: &str, model: &Model, request: &Request, options: &Opt
     if let Some(name) = &options.name {
         crate::value::set(&mut key_values, "general.name", name.as_str());
     }
+    let told = apply(&mut key_values, &options.quantizer.overrides)?;
+    plan.warnings.extend(told.warnings);
+    plan.notes.extend(told.notes);
     request.statistics_origin.iter().for_each(|origin| importance_keys(&mut key_values, origin));
+    if let Some(layers) = remaining {
+        put_last(&mut key_values, &block_count, layers.into());
+    }
     let weightings = importance.weigh(recipe, &candidates, &assigned);
     importance.check()?;
+    let notes = notes(&tensors, choices, &assigned, by_level.as_deref());
     let stem = request.stem.clone();
-    let draft = Draft { stem, key_values, tensors, candidates, assigned, weightings, splitting, plan };
+    let draft = Draft { stem, key_values, tensors, candidates, assigned, weightings, notes, splitting, plan };
     let mut session = draft.assemble(work)?;
+    if let Some(recipe) = recipe {
+        session.plan.warnings.extend(idle_options(choices, recipe, &session.plan.slots));
+    }
     session.plan.units = unit_needs(&session.plan.slots, &session.work);
     Ok(session)
 }
@@ -103,7 +135,12 @@ fn encoding(tensor: &TensorDescription) -> Result<BlockType, Error> {
 
 /// Brings tensors into the order of the output and says how they are spread: by block and name, or as the source's
 /// shards have them.
-fn arrange(tensors: &mut [Gathered], headers: &[Header], options: &Options) -> Result<Splitting, Error> {
+fn arrange(
+    tensors: &mut [Gathered],
+    headers: &[Header],
+    options: &Options,
+    description: &ModelDescription,
+) -> Result<Splitting, Error> {
     if !options.keep_split || headers.len() == 1 {
         let splitting = options.splitting()?;
         tensors.sort_by(|a, b| (block(&a.name), &a.name).cmp(&(block(&b.name), &b.name)));
@@ -115,9 +152,33 @@ fn arrange(tensors: &mut [Gathered], headers: &[Header], options: &Options) -> R
             places.insert(tensor.info.name.as_str(), (shard, tensor.offset));
         }
     }
-    let place = |tensor: &Gathered| places.get(tensor.name.as_str()).copied().unwrap_or_default();
+    // By the source's name: pruning renumbers layers.
+    let place = |tensor: &Gathered| match &tensor.origin {
+        Origin::Sources { parts, .. } => {
+            places.get(description.tensors[parts[0]].name.as_str()).copied().unwrap_or_default()
+        }
+        Origin::Derived(_) => (0, 0),
+    };
     tensors.sort_by_key(&place);
     Ok(Splitting::Kept(tensors.iter().map(|tensor| place(tensor).0).collect()))
+}
+
+/// Refuses to prune a file whose metadata have one value per layer: the reference leaves such lists as they are, and then
+/// they speak of other layers.
+fn no_lists_of_layers(main: &Header, layers: u32) -> Result<(), Error> {
+    let arch = main.get("general.architecture").and_then(Value::as_str).unwrap_or_default();
+    let prefix = format!("{arch}.");
+    let per_layer = |pair: &&KeyValue| match &pair.value {
+        Value::Array(list) => pair.key.starts_with(&prefix) && list.len() == layers as usize,
+        _ => false,
+    };
+    match main.key_values.iter().find(per_layer) {
+        None => Ok(()),
+        Some(pair) => {
+            let message = format!("`{}` has one value per layer; layers of such a file cannot be pruned", pair.key);
+            Err(Error::new(Kind::InvalidRequest, message).subject("prune_layers"))
+        }
+    }
 }
 
 /// What the mixture rules look at. The reference takes the first layer where a key has one number per layer.
