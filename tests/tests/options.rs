@@ -91,7 +91,7 @@ fn mistakes_are_refused_with_what_was_probably_meant() {
     let work = Workdir::new();
     for (options, words, hint) in [
         ("--tensor-type atn_v=Q8_0", "selects no tensor of this model", "Did you mean `attn_v`?"),
-        ("--tensor-type attn_v=Q8_1K", "`Q8_1K` is not a type", "Did you mean"),
+        ("--tensor-type attn_v=Q6_L", "`Q6_L` is not a type", "Did you mean"),
         ("--tensor-type attn_(v=Q8_0", "not a regular expression", ""),
         ("--tensor-type attn_norm=Q8_0", "selects only tensors whose type is not free", "--dry-run"),
         ("--tensor-type role:attn_w=Q8_0", "it has no role `attn_w`", "Did you mean `attn_"),
