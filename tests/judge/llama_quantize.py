@@ -121,73 +121,90 @@ def importance(path):
     """What llama-quantize's main program makes of a matrix; the file is named without its folder."""
     data = open(path, "rb").read()
     entries, datasets, chunks = read_gguf(data) if data[:4] == b"GGUF" else read_dat(data)
-    array = (Entry * (len(entries) + 1))()
-    for entry, (name, values) in zip(array, entries.items()):
-        entry.name, entry.data, entry.size = name, (C.c_float * len(values))(*values), len(values)
     keys = [kv_override("quantize.imatrix.file=str:" + os.path.basename(path))]
     keys += [kv_override("quantize.imatrix.dataset=str:" + name.decode()[:127]) for name in datasets[:1]]
     keys += [kv_override(f"quantize.imatrix.entries_count=int:{len(entries)}")]
     keys += [kv_override(f"quantize.imatrix.chunks_count=int:{chunks}")] if chunks > 0 else []
-    return array, keys
+    return weights_of(entries), keys
 
 
+def weights_of(entries):
+    """Vectors by name as the library takes them."""
+    array = (Entry * (len(entries) + 1))()
+    for entry, (name, values) in zip(array, entries.items()):
+        entry.name, entry.data, entry.size = name, (C.c_float * len(values))(*values), len(values)
+    return array
 
-source, target, level, folder = sys.argv[1:5]
-rest = sys.argv[5:]
-for name in sorted(os.listdir(folder)):
-    if name.startswith("libggml-base"):
-        C.CDLL(os.path.join(folder, name), mode=C.RTLD_GLOBAL)
-for name in sorted(os.listdir(folder)):
-    if name.startswith("libggml") and ("-cpu" not in name or "sse42" in name or "x64" in name):
-        try:
+
+def library(folder):
+    """Loads libllama with everything it needs."""
+    names = sorted(os.listdir(folder))
+    for name in names:
+        if name.startswith("libggml-base"):
             C.CDLL(os.path.join(folder, name), mode=C.RTLD_GLOBAL)
-        except OSError:
-            pass
-llama = C.CDLL(next(os.path.join(folder, n) for n in sorted(os.listdir(folder)) if n.startswith("libllama.")))
-llama.llama_model_quantize_default_params.restype = Params
-llama.llama_model_quantize.argtypes = [C.c_char_p, C.c_char_p, C.POINTER(Params)]
-llama.llama_model_quantize.restype = C.c_uint32
-llama.llama_backend_init()
-params = llama.llama_model_quantize_default_params()
-params.ftype = LEVELS[level]
-params.only_copy = level == "COPY"
-params.nthread = int(rest.pop(0)) if rest and not rest[0].startswith("--") else 2
-tensors, overrides, imatrix_keys = [], [], []
-while rest:
-    option = rest.pop(0)
-    if not option:
-        continue
-    if option == "--tensor-type":
-        pattern, word = rest.pop(0).split("=", 1)
-        tensors.append(TensorOverride(pattern.lower().encode(), TYPES[word.upper()]))
-    elif option == "--output-tensor-type":
-        params.output = TYPES[rest.pop(0).upper()]
-    elif option == "--token-embedding-type":
-        params.embedding = TYPES[rest.pop(0).upper()]
-    elif option == "--leave-output-tensor":
-        params.quantize_output = False
-    elif option == "--pure":
-        params.pure = True
-    elif option == "--prune-layers":
-        layers = sorted({int(word) for word in rest.pop(0).split(",")}) + [-1]
-        params.prune = (C.c_int32 * len(layers))(*layers)
-    elif option == "--override-kv":
-        overrides.append(kv_override(rest.pop(0)))
-    elif option == "--imatrix" or option.startswith("imatrix="):
-        path = rest.pop(0) if option == "--imatrix" else option.removeprefix("imatrix=")
-        weights, imatrix_keys = importance(path)
+    for name in names:
+        if name.startswith("libggml") and ("-cpu" not in name or "sse42" in name or "x64" in name):
+            try:
+                C.CDLL(os.path.join(folder, name), mode=C.RTLD_GLOBAL)
+            except OSError:
+                pass
+    llama = C.CDLL(next(os.path.join(folder, name) for name in names if name.startswith("libllama.")))
+    llama.llama_model_quantize_default_params.restype = Params
+    llama.llama_model_quantize.argtypes = [C.c_char_p, C.c_char_p, C.POINTER(Params)]
+    llama.llama_model_quantize.restype = C.c_uint32
+    llama.llama_backend_init()
+    return llama
+
+
+def quantize(llama, source, target, level, options, weights=None, imatrix_keys=()):
+    """One call; `weights` are importance entries. Returns the library's status."""
+    params = llama.llama_model_quantize_default_params()
+    params.ftype = LEVELS[level]
+    params.only_copy = level == "COPY"
+    rest = list(options)
+    params.nthread = int(rest.pop(0)) if rest and not rest[0].startswith("--") else 2
+    tensors, overrides = [], []
+    while rest:
+        option = rest.pop(0)
+        if not option:
+            continue
+        if option == "--tensor-type":
+            pattern, word = rest.pop(0).split("=", 1)
+            tensors.append(TensorOverride(pattern.lower().encode(), TYPES[word.upper()]))
+        elif option == "--output-tensor-type":
+            params.output = TYPES[rest.pop(0).upper()]
+        elif option == "--token-embedding-type":
+            params.embedding = TYPES[rest.pop(0).upper()]
+        elif option == "--leave-output-tensor":
+            params.quantize_output = False
+        elif option == "--pure":
+            params.pure = True
+        elif option == "--prune-layers":
+            layers = sorted({int(word) for word in rest.pop(0).split(",")}) + [-1]
+            params.prune = (C.c_int32 * len(layers))(*layers)
+        elif option == "--override-kv":
+            overrides.append(kv_override(rest.pop(0)))
+        elif option == "--imatrix" or option.startswith("imatrix="):
+            path = rest.pop(0) if option == "--imatrix" else option.removeprefix("imatrix=")
+            weights, imatrix_keys = importance(path)
+        elif option in ("--allow-requantize", "requantize"):
+            params.allow_requantize = True
+        elif option in ("--keep-split", "keep"):
+            params.keep_split = True
+        else:
+            sys.exit("unknown option " + option)
+    if weights is not None:
         params.imatrix = C.addressof(weights)
-    elif option in ("--allow-requantize", "requantize"):
-        params.allow_requantize = True
-    elif option in ("--keep-split", "keep"):
-        params.keep_split = True
-    else:
-        sys.exit("unknown option " + option)
-if tensors:
-    tensors.append(TensorOverride(None, 0))
-    params.tensors = (TensorOverride * len(tensors))(*tensors)
-overrides += imatrix_keys
-if overrides:
-    overrides.append(KvOverride(0, b""))
-    params.kv = (KvOverride * len(overrides))(*overrides)
-sys.exit(llama.llama_model_quantize(source.encode(), target.encode(), C.byref(params)))
+    if tensors:
+        tensors.append(TensorOverride(None, 0))
+        params.tensors = (TensorOverride * len(tensors))(*tensors)
+    overrides += imatrix_keys
+    if overrides:
+        overrides.append(KvOverride(0, b""))
+        params.kv = (KvOverride * len(overrides))(*overrides)
+    return llama.llama_model_quantize(source.encode(), target.encode(), C.byref(params))
+
+
+if __name__ == "__main__":
+    source, target, level, folder = sys.argv[1:5]
+    sys.exit(quantize(library(folder), source, target, level, sys.argv[5:]))

@@ -4,6 +4,7 @@
 use llmq_ggml_blocks::BlockType;
 use llmq_gguf::mixture::{Candidate, Choices, ModelShape, Recipe, assign};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 const MODELS: &[(&str, &str)] = &[
     ("deepseek-v3.1", include_str!("golden/mixture/deepseek-v3.1.txt")),
@@ -30,6 +31,9 @@ struct Golden {
     shape: ModelShape,
     /// Name to row length, sorted as the output file is.
     tensors: BTreeMap<(i64, String), u64>,
+    choices: Choices,
+    /// Types that the user fixed, by name.
+    fixed: BTreeMap<String, BlockType>,
     levels: Vec<(String, BlockType, BTreeMap<String, BlockType>)>,
 }
 
@@ -58,15 +62,26 @@ fn parse(text: &str) -> Golden {
         heads: number("heads"),
         kv_heads: number("kv_heads"),
         experts: number("experts"),
-        has_importance: false,
+        has_importance: head.contains_key("importance"),
     };
-    let mut golden = Golden { shape, tensors: BTreeMap::new(), levels: Vec::new() };
+    let named = |key: &str| head.get(key).map(|word| BlockType::from_name(word).unwrap());
+    let choices = Choices {
+        pure: head.contains_key("pure"),
+        leave_output: head.contains_key("leave_output"),
+        output: named("output"),
+        embedding: named("embedding"),
+    };
+    let mut golden = Golden { shape, tensors: BTreeMap::new(), choices, fixed: BTreeMap::new(), levels: Vec::new() };
     for line in lines {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["tensor", columns, names] => {
                 let columns = columns.parse().unwrap();
                 golden.tensors.extend(expand(names).into_iter().map(|name| ((block(&name), name), columns)));
+            }
+            ["fixed", encoding, names] => {
+                let encoding = BlockType::from_name(encoding).unwrap();
+                golden.fixed.extend(expand(names).into_iter().map(|name| (name, encoding)));
             }
             ["level", name, base] => {
                 golden.levels.push((name.to_owned(), BlockType::from_name(base).unwrap(), BTreeMap::new()));
@@ -82,42 +97,66 @@ fn parse(text: &str) -> Golden {
     golden
 }
 
-#[test]
-fn every_tensor_of_eighteen_models_gets_the_reference_s_type_at_every_level() {
-    let mut compared = 0;
-    let mut wrong = Vec::new();
-    for (model, text) in MODELS {
-        let golden = parse(text);
-        let experts = u64::from(golden.shape.experts);
-        let candidates: Vec<Candidate> = golden
-            .tensors
-            .iter()
-            .map(|((_, name), columns)| Candidate {
-                name: name.clone(),
-                // One matrix per expert, or (MLA's key up projection) per head.
-                ne: if name.contains("_exps.") || name.contains("attn_k_b.") {
-                    vec![*columns, 256, experts]
-                } else {
-                    vec![*columns, 256]
-                },
-                unquantized: BlockType::BF16,
-                fixed: None,
-            })
-            .collect();
-        for (level, base, expected) in &golden.levels {
-            let Some(recipe) = Recipe::from_name(level) else { panic!("{model}: the level {level} is unknown") };
-            assert_eq!(recipe.base(), *base, "{level}");
-            let assigned = assign(recipe, Choices::default(), &golden.shape, &candidates).unwrap();
-            for (candidate, assignment) in candidates.iter().zip(&assigned) {
-                let want = expected.get(&candidate.name).unwrap_or(base);
-                compared += 1;
-                if assignment.encoding != *want {
-                    let found = assignment.encoding.name();
-                    wrong.push(format!("{model} {level} {}: {found}, not {}", candidate.name, want.name()));
-                }
+/// Compares every level; returns how many types were compared.
+fn compare(model: &str, golden: &Golden, wrong: &mut Vec<String>) -> usize {
+    let experts = u64::from(golden.shape.experts);
+    let candidate = |((_, name), columns): (&(i64, String), &u64)| Candidate {
+        name: name.clone(),
+        // One matrix per expert, or (MLA's key up projection) per head.
+        ne: if name.contains("_exps.") || name.contains("attn_k_b.") {
+            vec![*columns, 256, experts]
+        } else {
+            vec![*columns, 256]
+        },
+        unquantized: BlockType::BF16,
+        fixed: golden.fixed.get(name).copied(),
+    };
+    let candidates: Vec<Candidate> = golden.tensors.iter().map(candidate).collect();
+    for (level, rest, expected) in &golden.levels {
+        let Some(recipe) = Recipe::from_name(level) else { panic!("{model}: the level {level} is unknown") };
+        let assigned = assign(recipe, golden.choices, &golden.shape, &candidates).unwrap();
+        for (candidate, assignment) in candidates.iter().zip(&assigned) {
+            // A tensor that is left alone has the source's type, whatever that was for the reference.
+            let left = golden.choices.leave_output && candidate.name == "output.weight";
+            let want = if left { &BlockType::BF16 } else { expected.get(&candidate.name).unwrap_or(rest) };
+            if assignment.encoding != *want {
+                let found = assignment.encoding.name();
+                wrong.push(format!("{model} {level} {}: {found}, not {}", candidate.name, want.name()));
             }
         }
     }
+    candidates.len() * golden.levels.len()
+}
+
+fn report(wrong: &[String], compared: usize) {
     assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
+}
+
+#[test]
+fn every_tensor_of_eighteen_models_gets_the_reference_s_type_at_every_level() {
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for (model, text) in MODELS {
+        let golden = parse(text);
+        for (level, base, _) in &golden.levels {
+            assert_eq!(Recipe::from_name(level).map(Recipe::base), Some(*base), "{level}");
+        }
+        compared += compare(model, &golden, &mut wrong);
+    }
+    report(&wrong, compared);
     assert!(compared > 150_000, "only {compared} types were compared");
+}
+
+#[test]
+fn importance_and_the_user_s_choices_lead_to_the_reference_s_types() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/mixture/choices");
+    let (mut compared, mut levels, mut wrong) = (0, 0, Vec::new());
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let golden = parse(&std::fs::read_to_string(&path).unwrap());
+        levels += golden.levels.len();
+        compared += compare(&path.file_stem().unwrap().to_string_lossy(), &golden, &mut wrong);
+    }
+    wrong.sort();
+    report(&wrong, compared);
+    assert!((levels, compared) >= (1300, 150_000), "only {levels} levels and {compared} types were compared");
 }
