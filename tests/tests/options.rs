@@ -35,12 +35,15 @@ fn quantize(work: &Workdir, folder: &Path, level: &str, name: &str, options: &[&
 fn files_equal_those_of_llama_quantize_with_the_same_options() {
     let work = Workdir::new();
     let place = judge::folder("options of llama-quantize");
+    let matrix = repository::root().join("tests/imatrix/tiny-model.gguf");
+    let matrix = matrix.to_str().unwrap();
     let mut wrong = Vec::new();
     for line in CASES.lines().filter(|line| !line.starts_with('#')) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [name, precision, level, expected, options @ ..] = &words[..] else { panic!("{line}") };
+        let options: Vec<&str> = options.iter().map(|word| if *word == "MATRIX" { matrix } else { word }).collect();
         let folder = model(&work, name);
-        quantize(&work, &folder, level, "ours", options);
+        quantize(&work, &folder, level, "ours", &options);
         let ours = std::fs::read(work.join("ours.gguf")).unwrap();
         let hash: String = Sha256::digest(&ours).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         if hash != *expected {
@@ -55,7 +58,7 @@ fn files_equal_those_of_llama_quantize_with_the_same_options() {
                 .arg(repository::root().join("tests/judge/llama_quantize.py"))
                 .args([&source, &work.join("theirs.gguf")])
                 .args([level.as_ref(), place.join("node_modules/@node-llama-cpp/linux-x64/bins/linux-x64").as_os_str()])
-                .args(options)
+                .args(&options)
                 .output()
                 .expect("python3 runs");
             assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
@@ -111,6 +114,20 @@ fn mistakes_are_refused_with_what_was_probably_meant() {
         assert_eq!(outcome.code, 2, "{options}: {outcome:?}");
         assert!(outcome.stderr.contains(words) && outcome.stderr.contains(hint), "{options}: {}", outcome.stderr);
     }
+    assert!(work.listing(".").iter().all(|file| !file.starts_with("m.gguf")), "{:?}", work.listing("."));
+}
+
+#[test]
+fn a_type_that_needs_importance_weights_is_refused_by_tensor() {
+    let work = Workdir::new();
+    let call = work.program(["quantize", "-q", "Q4_K_M", "-n", "m", "--tensor-type", "ffn_down=IQ2_XS"]);
+    let outcome = call.args([repository::tiny_model().as_os_str(), "gguf".as_ref()]).run();
+    assert_eq!(outcome.code, 2, "{outcome:?}");
+    for layer in 0..2 {
+        let words = format!("blk.{layer}.ffn_down.weight (IQ2_XS): no importance data");
+        assert!(outcome.stderr.contains(&words), "{words}: {}", outcome.stderr);
+    }
+    assert!(outcome.stderr.contains("--imatrix FILE"), "{}", outcome.stderr);
     assert!(work.listing(".").iter().all(|file| !file.starts_with("m.gguf")), "{:?}", work.listing("."));
 }
 

@@ -48,6 +48,7 @@ pub fn resolve(
     format: &FormatDescriptor,
 ) -> Result<Resolution, Failure> {
     let layers = output_layers(plan, model);
+    rules.iter().try_for_each(|rule| within(rule, layers.len() as u32))?;
     let mut resolution = Resolution::default();
     let mut tallies = vec![Tally::default(); rules.len()];
     for slot in &plan.slots {
@@ -73,7 +74,7 @@ pub fn resolve(
     }
     for (rule, tally) in rules.iter().zip(&tallies) {
         if tally.selected == 0 {
-            return Err(selects_nothing(rule, plan, model, layers.len() as u32));
+            return Err(selects_nothing(rule, plan, model));
         }
         if tally.choosable == 0 {
             let kept = tally.kept.clone().unwrap_or_default();
@@ -123,30 +124,39 @@ fn subject<'a>(slot: &'a Slot, model: &'a ModelDescription, layers: &[u32]) -> S
     }
 }
 
-fn selects_nothing(rule: &Rule, plan: &Plan, model: &ModelDescription, layers: u32) -> Failure {
-    let refuse = |why: String, hint: String| {
-        let message = format!("{}: `{}` selects no tensor of this model{why}", rule.place, rule.text);
-        Failure::new(Class::InvalidArguments, message).suggest(hint)
-    };
+fn selects_none(rule: &Rule, why: &str, hint: String) -> Failure {
+    let message = format!("{}: `{}` selects no tensor of this model{why}", rule.place, rule.text);
+    Failure::new(Class::InvalidArguments, message).suggest(hint)
+}
+
+/// Refuses layers that are not in the output, even beside others that are: such a rule was written for another model.
+fn within(rule: &Rule, layers: u32) -> Result<(), Failure> {
+    for term in rule.terms() {
+        let Term::Layers(wanted) = term else { continue };
+        if let Some(beyond) = wanted.beyond(layers) {
+            let message = format!("{}: `{}` does not fit this model: it has no layer {beyond}", rule.place, rule.text);
+            let hint = format!("Its layers are 0 to {}.", layers.saturating_sub(1));
+            return Err(Failure::new(Class::InvalidArguments, message).suggest(hint));
+        }
+    }
+    Ok(())
+}
+
+fn selects_nothing(rule: &Rule, plan: &Plan, model: &ModelDescription) -> Failure {
     let roles: BTreeSet<&Role> = model.tensors.iter().map(|tensor| &tensor.role).collect();
     for term in rule.terms() {
         match term {
             Term::Role(wanted) => {
                 if let Some(absent) = wanted.iter().find(|role| !roles.contains(role)) {
                     let words: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-                    return refuse(
-                        format!(": it has no role `{absent}`"),
+                    return selects_none(
+                        rule,
+                        &format!(": it has no role `{absent}`"),
                         hint(absent.as_str(), &words, "Its roles are: "),
                     );
                 }
             }
-            Term::Layers(wanted) => {
-                if let Some(beyond) = wanted.beyond(layers) {
-                    let hint = format!("Its layers are 0 to {}.", layers.saturating_sub(1));
-                    return refuse(format!(": it has no layer {beyond}"), hint);
-                }
-            }
-            Term::Name(_) | Term::Source(_) => {}
+            Term::Layers(_) | Term::Name(_) | Term::Source(_) => {}
         }
     }
     let mut parts: Vec<&str> =
@@ -154,7 +164,7 @@ fn selects_nothing(rule: &Rule, plan: &Plan, model: &ModelDescription, layers: u
     parts.sort_unstable();
     parts.dedup();
     let wanted: String = rule.selector().chars().filter(|c| c.is_alphanumeric() || *c == '_').collect();
-    refuse(String::new(), hint(&wanted, &parts, "Names are made of: "))
+    selects_none(rule, "", hint(&wanted, &parts, "Names are made of: "))
 }
 
 /// The telling parts of a name: `blk.0.attn_v.weight` has `attn_v`.
