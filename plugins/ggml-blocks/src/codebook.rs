@@ -36,6 +36,8 @@ pub(crate) enum Found<'a> {
 impl<const N: usize> Codebook<N> {
     /// Coordinates go from 0 to this less one.
     pub(crate) const LEVELS: usize = if N == 8 { 3 } else { 8 };
+    /// What one more in a coordinate adds to a packed place, in units of the coordinate before it.
+    pub(crate) const UNIT: f32 = if N == 8 { 4.0 } else { 8.0 };
 
     /// Builds the lists with the points of the `distances` smallest distances from every place.
     fn new(points: &'static [u16], distances: usize) -> Self {

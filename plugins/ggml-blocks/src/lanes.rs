@@ -34,6 +34,11 @@ pub(crate) fn groups_mut<const N: usize, const T: usize>(x: &mut [f32; T]) -> &m
     x.as_chunks_mut().0.first_chunk_mut().expect("the lengths were compared when this was compiled")
 }
 
+/// Bits of each coordinate of a packed point of `N`.
+const fn coordinate_bits<const N: usize>() -> usize {
+    if N == 8 { 2 } else { 3 }
+}
+
 /// One float per lane. All kinds give the same results bit by bit, NaN payloads apart.
 pub(crate) trait Lanes:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
@@ -77,23 +82,40 @@ pub(crate) trait Lanes:
     /// `yes` in the lanes of the mask, `no` in the others.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 
-    /// The first of the near points (packed, whole eights of them) with the least sum of errors, the error of each
-    /// coordinate looked up by its value. The coordinates of eights have four values, those of fours have eight; tables
-    /// of four are stored twice.
+    /// The first of the near points (packed, whole eights of them) with the least sum of errors. The error of coordinate
+    /// `i` is `weights[i]` times the squared distance of its value from `x[i]`. The coordinates of eights have four values,
+    /// which stand in `values` twice, those of fours have eight.
     #[inline(always)]
-    fn nearest_point<const N: usize>(errors: &[[f32; 8]; N], near: &[u16]) -> u16 {
-        let bits = if N == 8 { 2 } else { 3 };
+    fn nearest_point<const N: usize>(x: &[f32; N], weights: &[f32; N], values: &[f32; 8], near: &[u16]) -> u16 {
+        let mut errors = [[0.0; 8]; N];
+        for i in 0..N {
+            for c in 0..8 {
+                let difference = values[c] - x[i];
+                errors[i][c] = weights[i] * difference * difference;
+            }
+        }
         let (mut nearest, mut best) = (near[0], f32::MAX);
         for &point in near {
             let mut error = 0.0;
             for (i, errors) in errors.iter().enumerate() {
-                error += errors[usize::from(point >> (bits * i)) & 7];
+                error += errors[usize::from(point >> (coordinate_bits::<N>() * i)) & 7];
             }
             if error < best {
                 (nearest, best) = (point, error);
             }
         }
         nearest
+    }
+
+    /// One more than twice coordinate `i` of the first `COUNT` packed points of a slice.
+    #[inline(always)]
+    fn odd_coordinates<const N: usize>(points: &[u16], i: usize) -> Self {
+        let bits = coordinate_bits::<N>();
+        let mut odd = [0.0; GROUPS];
+        for lane in 0..Self::COUNT {
+            odd[lane] = (2 * ((points[lane] >> (bits * i)) & ((1 << bits) - 1)) + 1).into();
+        }
+        Self::load(&odd)
     }
 
     /// The reference's rounding with its results beyond `NEAREST_LIMIT`; slow, for single lanes.
@@ -332,8 +354,13 @@ impl<V: Lanes, const G: usize> Lanes for Beside<V, G> {
     }
 
     #[inline(always)]
-    fn nearest_point<const N: usize>(errors: &[[f32; 8]; N], near: &[u16]) -> u16 {
-        V::nearest_point(errors, near)
+    fn nearest_point<const N: usize>(x: &[f32; N], weights: &[f32; N], values: &[f32; 8], near: &[u16]) -> u16 {
+        V::nearest_point(x, weights, values, near)
+    }
+
+    #[inline(always)]
+    fn odd_coordinates<const N: usize>(points: &[u16], i: usize) -> Self {
+        each!([V::splat(0.0); G], g => V::odd_coordinates::<N>(&points[g * V::COUNT..], i))
     }
 
     #[inline(always)]

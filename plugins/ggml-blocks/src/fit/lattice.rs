@@ -6,8 +6,8 @@
 //! to a near point are then placed once more with the winning scale.
 
 use crate::codebook::{Codebook, Found};
-use crate::lanes::Lanes;
-use crate::round::nearest_int;
+use crate::lanes::{Lanes, Mask};
+use crate::round::{NEAREST_LIMIT, nearest_int};
 
 /// Tries whose sums are taken side by side; a multiple of all numbers of lanes.
 const SIDE: usize = crate::lanes::GROUPS;
@@ -36,25 +36,26 @@ pub(crate) enum Again {
     All,
 }
 
-/// Scale and coordinates of a group.
+/// Scale of a group and the packed points of its small groups.
 #[derive(Clone)]
-pub(crate) struct Fit<const W: usize> {
+pub(crate) struct Fit<const E: usize> {
     pub(crate) scale: f32,
-    pub(crate) coordinates: [u8; W],
+    pub(crate) points: [u16; E],
 }
 
 /// Fits a group whose largest weight is `max`; `start` is the answer if no try is better than nothing.
 ///
-/// A try does not depend on the ones before it, so the sums of sixteen tries are taken side by side.
+/// A try does not depend on the ones before it, so sixteen tries are rounded, and their sums taken, side by side.
 #[inline(always)]
-pub(crate) fn fit<V: Lanes, const N: usize, const W: usize>(
+pub(crate) fn fit<V: Lanes, const N: usize, const W: usize, const E: usize>(
     book: &Codebook<N>,
     group: &Group<W>,
     max: f32,
     tries: &Tries,
     again: Again,
-    start: Fit<W>,
-) -> Fit<W> {
+    start: Fit<E>,
+) -> Fit<E> {
+    const { assert!(E * N == W) };
     let roots = group.weights.map(f32::sqrt);
     let top = (2 * Codebook::<N>::LEVELS - 1) as f32;
     let mut products = [0.0; W];
@@ -62,60 +63,118 @@ pub(crate) fn fit<V: Lanes, const N: usize, const W: usize>(
         products[i] = group.weights[i] * group.x[i];
     }
     let mut kept = start;
-    let mut kept_moved = [false; W];
+    // A bit per small group.
+    let mut kept_moved = 0u32;
     let mut best = 0.0;
     let count = (2 * tries.reach + 1) as usize;
     for first in (0..count).step_by(SIDE) {
-        let mut placed = [([0; W], [false; W]); SIDE];
-        let mut q = [[0.0; SIDE]; W];
-        for (side, (coordinates, moved)) in placed.iter_mut().enumerate().take(count - first) {
+        let (mut inverses, mut scales) = ([0.0; SIDE], [0.0; SIDE]);
+        for side in 0..SIDE {
             let k = (first + side) as i32 - tries.reach;
-            let inverse = (top + k as f32 * tries.step) / max;
-            round(group.x, inverse, Codebook::<N>::LEVELS, coordinates);
-            for i in 0..W / N {
-                let out = &mut coordinates.as_chunks_mut::<N>().0[i];
-                moved[i] = settle::<V, N>(book, small(group.x, i), small(&roots, i), 1.0 / inverse, out);
-            }
-            for i in 0..W {
-                q[i][side] = f32::from(2 * coordinates[i] + 1);
+            inverses[side] = (top + k as f32 * tries.step) / max;
+            scales[side] = 1.0 / inverses[side];
+        }
+        let some = SIDE.min(count - first);
+        let mut points = places::<V, N, W, E>(group.x, &inverses);
+        let mut moved = [0u32; SIDE];
+        for e in 0..E {
+            let (x, roots) = (small(group.x, e), small(&roots, e));
+            for side in 0..some {
+                let place = points[e][side];
+                if let Found::Near(near) = book.find(place) {
+                    points[e][side] = nearest::<V, N>(x, roots, scales[side], near);
+                    moved[side] |= 1 << e;
+                }
             }
         }
         let (mut sums_qx, mut sums_qq) = ([0.0; SIDE], [0.0; SIDE]);
         for at in (0..SIDE).step_by(V::COUNT) {
             let (mut sum_qx, mut sum_qq) = (V::splat(0.0), V::splat(0.0));
             for i in 0..W {
-                let q = V::load(&q[i][at..]);
+                let q = V::odd_coordinates::<N>(&points[i / N][at..], i % N);
                 sum_qx = sum_qx + V::splat(products[i]) * q;
                 sum_qq = sum_qq + V::splat(group.weights[i]) * q * q;
             }
             sum_qx.store(&mut sums_qx[at..]);
             sum_qq.store(&mut sums_qq[at..]);
         }
-        for side in 0..SIDE.min(count - first) {
+        for side in 0..some {
             let (sum_qx, sum_qq) = (sums_qx[side], sums_qq[side]);
             if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
                 kept.scale = sum_qx / sum_qq;
                 best = kept.scale * sum_qx;
-                (kept.coordinates, kept_moved) = placed[side];
+                kept_moved = moved[side];
+                for e in 0..E {
+                    kept.points[e] = points[e][side];
+                }
             }
         }
     }
-    let any = kept_moved.contains(&true);
-    if kept.scale > 0.0 && (any || again == Again::All) {
+    if kept.scale > 0.0 && (kept_moved != 0 || again == Again::All) {
         let mut rounded = [0; W];
         round(group.x, 1.0 / kept.scale, Codebook::<N>::LEVELS, &mut rounded);
-        for (i, out) in kept.coordinates.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-            if kept_moved[i] || again != Again::Moved {
-                *out = rounded.as_chunks::<N>().0[i];
-                settle::<V, N>(book, small(group.x, i), small(&roots, i), kept.scale, out);
+        for e in 0..E {
+            if kept_moved >> e & 1 != 0 || again != Again::Moved {
+                let place = Codebook::pack(&rounded.as_chunks::<N>().0[e]);
+                kept.points[e] = match book.find(place) {
+                    Found::Point => place,
+                    Found::Near(near) => nearest::<V, N>(small(group.x, e), small(&roots, e), kept.scale, near),
+                };
             }
         }
-        let (sum_qx, sum_qq) = sums(group, &kept.coordinates);
+        let (sum_qx, sum_qq) = sums::<N, W, E>(group, &kept.points);
         if sum_qq > 0.0 {
             kept.scale = sum_qx / sum_qq;
         }
     }
     kept
+}
+
+/// The packed places of the small groups under each of the inverse scales.
+#[inline(always)]
+fn places<V: Lanes, const N: usize, const W: usize, const E: usize>(
+    x: &[f32; W],
+    inverses: &[f32; SIDE],
+) -> [[u16; SIDE]; E] {
+    let mut places = [[0; SIDE]; E];
+    for at in (0..SIDE).step_by(V::COUNT) {
+        if !places_in_lanes::<V, N, W, E, false>(x, inverses, at, &mut places) {
+            places_in_lanes::<V, N, W, E, true>(x, inverses, at, &mut places);
+        }
+    }
+    places
+}
+
+/// As `places`, in the lanes from `at` on. False if rounding may have wrapped.
+#[inline(always)]
+fn places_in_lanes<V: Lanes, const N: usize, const W: usize, const E: usize, const WRAPPING: bool>(
+    x: &[f32; W],
+    inverses: &[f32; SIDE],
+    at: usize,
+    places: &mut [[u16; SIDE]; E],
+) -> bool {
+    /// Adding it leaves a whole number below 2^16 in the low bits.
+    const WHOLE: f32 = 8_388_608.0;
+    let (half, one, zero) = (V::splat(0.5), V::splat(1.0), V::splat(0.0));
+    let (highest, limit) = (V::splat((Codebook::<N>::LEVELS - 1) as f32), V::splat(NEAREST_LIMIT));
+    let inverse = V::load(&inverses[at..]);
+    let mut in_range = zero.eq(zero);
+    for e in 0..E {
+        let (mut place, mut unit) = (V::splat(WHOLE), 1.0);
+        for x in small::<N, W>(x, e) {
+            let v = half * (inverse * V::splat(*x) - one);
+            in_range = in_range.and(v.abs().le(limit));
+            let level = if WRAPPING { v.nearest_wrapping() } else { v.nearest() };
+            place = place + level.max(zero).min(highest) * V::splat(unit);
+            unit *= Codebook::<N>::UNIT;
+        }
+        let mut lanes = [0.0; SIDE];
+        place.store(&mut lanes);
+        for lane in 0..V::COUNT {
+            places[e][at + lane] = lanes[lane].to_bits() as u16;
+        }
+    }
+    !zero.eq(zero).without(in_range).any()
 }
 
 #[inline(always)]
@@ -131,40 +190,27 @@ fn round<const W: usize>(x: &[f32; W], inverse: f32, levels: usize, out: &mut [u
     }
 }
 
-/// Moves a small group to a point of the book; returns whether it had to be moved.
+/// The near point of least error.
 #[inline(always)]
-fn settle<V: Lanes, const N: usize>(
-    book: &Codebook<N>,
-    x: &[f32; N],
-    roots: &[f32; N],
-    scale: f32,
-    out: &mut [u8; N],
-) -> bool {
-    let Found::Near(near) = book.find(Codebook::pack(out)) else { return false };
+fn nearest<V: Lanes, const N: usize>(x: &[f32; N], roots: &[f32; N], scale: f32, near: &[u16]) -> u16 {
     let mut values = [0.0; 8];
     for (c, value) in values.iter_mut().enumerate() {
         // Coordinates of eights have two bits: their table stands here twice.
         *value = scale * (2 * if N == 8 { c % 4 } else { c } + 1) as f32;
     }
-    let mut errors = [[0.0; 8]; N];
-    for i in 0..N {
-        for c in 0..8 {
-            let difference = values[c] - x[i];
-            errors[i][c] = roots[i] * difference * difference;
-        }
-    }
-    *out = Codebook::coordinates(V::nearest_point(&errors, near));
-    true
+    V::nearest_point(x, roots, &values, near)
 }
 
 /// sum(w x q) and sum(w q q) for q = 2 * c + 1.
 #[inline(always)]
-fn sums<const W: usize>(group: &Group<W>, coordinates: &[u8; W]) -> (f32, f32) {
+fn sums<const N: usize, const W: usize, const E: usize>(group: &Group<W>, points: &[u16; E]) -> (f32, f32) {
     let (mut sum_qx, mut sum_qq) = (0.0, 0.0);
-    for i in 0..W {
-        let q = f32::from(2 * coordinates[i] + 1);
-        sum_qx += group.weights[i] * group.x[i] * q;
-        sum_qq += group.weights[i] * q * q;
+    for (e, &point) in points.iter().enumerate() {
+        for (i, c) in Codebook::<N>::coordinates(point).into_iter().enumerate() {
+            let (weight, q) = (group.weights[N * e + i], f32::from(2 * c + 1));
+            sum_qx += weight * group.x[N * e + i] * q;
+            sum_qq += weight * q * q;
+        }
     }
     (sum_qx, sum_qq)
 }

@@ -7,7 +7,7 @@
 use super::descent::moved;
 use super::symmetric::NOTHING;
 use crate::lanes::{GROUPS, Lanes, Mask};
-use crate::round::{NEAREST_LIMIT, nearest_int};
+use crate::round::nearest_int;
 
 /// The answer for [`GROUPS`] groups of values.
 pub(crate) struct Fit<const N: usize> {
@@ -17,8 +17,8 @@ pub(crate) struct Fit<const N: usize> {
     pub(crate) levels: [[u8; N]; GROUPS],
 }
 
-/// Fits groups side by side. Groups with a negative value, and those in which rounding may have wrapped, are fitted
-/// once more on their own.
+/// Fits groups side by side. Groups with a level so negative that its byte would wrap twice, and those in which rounding
+/// may have wrapped, are fitted once more on their own.
 #[inline(always)]
 pub(crate) fn fit_groups<V: Lanes, const N: usize>(
     top: i32,
@@ -38,24 +38,26 @@ pub(crate) fn fit_groups<V: Lanes, const N: usize>(
 /// As `fit`, in lanes. Returns those that must be done again.
 #[inline(always)]
 fn fit_lanes<V: Lanes, const N: usize>(top: i32, x: &[V; N], weights: &[V; N], at: usize, fit: &mut Fit<N>) -> u32 {
-    let (zero, limit) = (V::splat(0.0), V::splat(NEAREST_LIMIT));
-    let mut max = zero;
-    let mut sound = zero.eq(zero);
+    let (zero, limit) = (V::splat(0.0), V::splat(LIMIT));
+    let (mut max, mut min) = (zero, zero);
     for i in 0..N {
         max = max.max(x[i]);
-        sound = sound.and(zero.le(x[i]));
+        min = min.min(x[i]);
     }
     let nothing = V::splat(NOTHING).gt(max);
     let most = V::splat(top as f32);
 
     let mut inverse = most / max;
-    let mut best = error_in_lanes(most, inverse, x, weights);
+    // No try has an inverse scale that is larger by more than a level.
+    let mut sound = (((most + V::splat(1.0)) / max) * min).abs().le(limit);
+    // Only this first try stores its levels as bytes before it measures them.
+    let mut best = error_in_lanes::<V, N, true>(most, inverse, x, weights);
     for k in -4..=4 {
         if k == 0 {
             continue;
         }
         let candidate = V::splat(0.1 * k as f32 + top as f32) / max;
-        let error = error_in_lanes(most, candidate, x, weights);
+        let error = error_in_lanes::<V, N, false>(most, candidate, x, weights);
         let better = best.gt(error);
         best = V::select(better, error, best);
         inverse = V::select(better, candidate, inverse);
@@ -64,9 +66,10 @@ fn fit_lanes<V: Lanes, const N: usize>(top: i32, x: &[V; N], weights: &[V; N], a
     let mut levels = [zero; N];
     let (mut sum_lx, mut sum_ll) = (zero, zero);
     for i in 0..N {
-        levels[i] = (inverse * x[i]).nearest().min(most);
-        sum_lx = sum_lx + weights[i] * x[i] * levels[i];
-        sum_ll = sum_ll + weights[i] * levels[i] * levels[i];
+        let level = (inverse * x[i]).nearest().min(most);
+        sum_lx = sum_lx + weights[i] * x[i] * level;
+        sum_ll = sum_ll + weights[i] * level * level;
+        levels[i] = as_byte(level);
     }
     for _ in 0..5 {
         let mut changed = zero.gt(zero);
@@ -82,7 +85,7 @@ fn fit_lanes<V: Lanes, const N: usize>(top: i32, x: &[V; N], weights: &[V; N], a
             let new_ll = rest_ll + weight * level * level;
             let gain = (new_lx * new_lx * sum_ll).gt(sum_lx * sum_lx * new_ll);
             let better = open.without(level.eq(present)).and(gain);
-            levels[i] = moved(better, level, present);
+            levels[i] = moved(better, as_byte(level), present);
             sum_lx = V::select(better, new_lx, sum_lx);
             sum_ll = V::select(better, new_ll, sum_ll);
             changed = changed.or(better);
@@ -100,16 +103,27 @@ fn fit_lanes<V: Lanes, const N: usize>(top: i32, x: &[V; N], weights: &[V; N], a
             fit.levels[at + lane][i] = row[lane] as u8;
         }
     }
-    // A group with a negative value but without any of size has its answer already.
+    // A group without any value of size has its answer already.
     zero.eq(zero).without(sound).without(nothing).bits()
 }
 
+/// Candidates below this magnitude have levels that a byte wraps once.
+const LIMIT: f32 = 255.0;
+
+/// A level as it reads after it was stored as a byte.
 #[inline(always)]
-fn error_in_lanes<V: Lanes, const N: usize>(most: V, inverse: V, x: &[V; N], weights: &[V; N]) -> V {
+fn as_byte<V: Lanes>(level: V) -> V {
+    V::select(V::splat(0.0).gt(level), level + V::splat(256.0), level)
+}
+
+#[inline(always)]
+fn error_in_lanes<V: Lanes, const N: usize, const BYTES: bool>(most: V, inverse: V, x: &[V; N], weights: &[V; N]) -> V {
     let scale = V::splat(1.0) / inverse;
     let mut sum = V::splat(0.0);
     for i in 0..N {
-        let difference = x[i] - scale * (inverse * x[i]).nearest().min(most);
+        let level = (inverse * x[i]).nearest().min(most);
+        let level = if BYTES { as_byte(level) } else { level };
+        let difference = x[i] - scale * level;
         sum = sum + weights[i] * difference * difference;
     }
     sum

@@ -205,15 +205,11 @@ pub(crate) fn settle<V: Lanes, const W: usize, const E: usize>(
         places[k] = Codebook::pack(&fit.coordinates.as_chunks::<8>().0[k]);
         let Found::Near(near) = book.find(places[k]) else { continue };
         moved = true;
-        let mut errors = [[0.0; 8]; 8];
-        for i in 0..8 {
-            for (c, value) in values[k].into_iter().enumerate() {
-                let difference = fit.scale * value - x[k][i];
-                let error = weights[k][i] * difference * difference;
-                (errors[i][c], errors[i][c + 4]) = (error, error);
-            }
+        let mut table = [0.0; 8];
+        for (c, value) in values[k].into_iter().enumerate() {
+            (table[c], table[c + 4]) = (fit.scale * value, fit.scale * value);
         }
-        places[k] = V::nearest_point(&errors, near);
+        places[k] = V::nearest_point(&x[k], &weights[k], &table, near);
     }
     if moved {
         let (mut sum_qx, mut sum_qq) = (0.0, 0.0);

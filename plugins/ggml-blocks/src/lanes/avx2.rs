@@ -8,7 +8,7 @@
 use core::arch::x86_64::*;
 use core::ops::{Add, Div, Mul, Sub};
 
-use super::{Lanes, Mask};
+use super::{Lanes, Mask, coordinate_bits};
 
 /// Eight floats.
 #[derive(Clone, Copy)]
@@ -123,11 +123,13 @@ impl Lanes for Avx2 {
 
     /// Eight points side by side; a lane keeps the place in the list of its first best point.
     #[inline(always)]
-    fn nearest_point<const N: usize>(errors: &[[f32; 8]; N], near: &[u16]) -> u16 {
+    fn nearest_point<const N: usize>(x: &[f32; N], weights: &[f32; N], values: &[f32; 8], near: &[u16]) -> u16 {
         const { assert!(N == 4 || N == 8) };
+        let values = Self::load(values);
         let mut tables = [Self::splat(0.0); N];
         for i in 0..N {
-            tables[i] = Self::load(&errors[i]);
+            let difference = values - Self::splat(x[i]);
+            tables[i] = Self::splat(weights[i]) * difference * difference;
         }
         let mut best = Self::splat(f32::MAX);
         let mut kept = avx2!(_mm256_setzero_si256());
@@ -164,6 +166,20 @@ impl Lanes for Avx2 {
             _mm_cvtsi128_si32(_mm_min_epu32(two, _mm_shuffle_epi32::<1>(two)))
         };
         near[place as usize]
+    }
+
+    #[inline(always)]
+    fn odd_coordinates<const N: usize>(points: &[u16], i: usize) -> Self {
+        const { assert!(N == 4 || N == 8) };
+        let points = &points[..8];
+        const FOUR: [f32; 8] = [1.0, 3.0, 5.0, 7.0, 1.0, 3.0, 5.0, 7.0];
+        const EIGHT: [f32; 8] = [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0];
+        let odd = Self::load(if N == 8 { &FOUR } else { &EIGHT });
+        Avx2(avx2! {
+            let points = _mm256_cvtepu16_epi32(_mm_loadu_si128(points.as_ptr().cast()));
+            let shifted = _mm256_srlv_epi32(points, _mm256_set1_epi32((coordinate_bits::<N>() * i) as i32));
+            if N == 8 { _mm256_permutevar_ps(odd.0, shifted) } else { _mm256_permutevar8x32_ps(odd.0, shifted) }
+        })
     }
 
     #[inline(always)]

@@ -47,15 +47,16 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
         if max < NOTHING {
             continue;
         }
-        let start = Fit { scale: max / 5.0, coordinates: [0; 16] };
-        let fit = lattice::fit::<V, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
+        let start = Fit { scale: max / 5.0, points: [0; 2] };
+        let fit =
+            lattice::fit::<V, _, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
             signs = signs.map(|s| !s);
         }
         for k in 0..2 {
-            let index = book.index(Codebook::pack(&fit.coordinates.as_chunks::<8>().0[k]));
+            let index = book.index(fit.points[k]);
             let at = 2 * group + k;
             out[2 + at] = index as u8;
             out[2 + EIGHTS + at] = signs[k];

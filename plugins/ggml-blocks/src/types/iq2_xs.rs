@@ -36,16 +36,16 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out:
         if max < NOTHING {
             continue;
         }
-        let start = Fit { scale: max / 5.0, coordinates: [0; 16] };
-        let fit = lattice::fit::<V, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
+        let start = Fit { scale: max / 5.0, points: [0; 2] };
+        let fit =
+            lattice::fit::<V, _, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
             signs = signs.map(|s| !s & 127);
         }
         for k in 0..2 {
-            let place = Codebook::pack(&fit.coordinates.as_chunks::<8>().0[k]);
-            eights[group][k] = book.index(place) | u16::from(signs[k]) << 9;
+            eights[group][k] = book.index(fit.points[k]) | u16::from(signs[k]) << 9;
         }
     }
     out.fill(0);

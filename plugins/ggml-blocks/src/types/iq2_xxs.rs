@@ -39,21 +39,22 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out:
         if largest(magnitudes) < NOTHING {
             continue;
         }
-        let start = Fit { scale: starts.scale[group], coordinates: starts.levels[group] };
+        let eights = starts.levels[group].as_chunks::<8>().0;
+        let places: [u16; 4] = core::array::from_fn(|k| Codebook::pack(&eights[k]));
+        let start = Fit { scale: starts.scale[group], points: places };
         let effective = start.scale * 3.0;
         if effective <= 0.0 {
             continue;
         }
         let group_of = Group { x: magnitudes, weights };
-        let fit = lattice::fit::<V, _, _>(book, &group_of, effective, &TRIES, Again::All, start);
+        let fit = lattice::fit::<V, _, _, _>(book, &group_of, effective, &TRIES, Again::All, start);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
             group_signs = group_signs.map(|s| !s & 127);
         }
         for k in 0..4 {
-            let place = Codebook::pack(&fit.coordinates.as_chunks::<8>().0[k]);
-            indices[group][k] = book.index(place) as u8;
+            indices[group][k] = book.index(fit.points[k]) as u8;
             signs[group] |= u32::from(group_signs[k]) << (7 * k);
         }
     }

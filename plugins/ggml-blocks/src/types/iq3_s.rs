@@ -46,16 +46,22 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
         if max == 0.0 {
             continue;
         }
-        let start = Fit { scale: max / 15.0, coordinates: [0; 32] };
-        let fit =
-            lattice::fit::<V, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::AllIfAnyMoved, start);
+        let start = Fit { scale: max / 15.0, points: [0; 8] };
+        let fit = lattice::fit::<V, _, _, _>(
+            book,
+            &Group { x: &magnitudes, weights },
+            max,
+            &TRIES,
+            Again::AllIfAnyMoved,
+            start,
+        );
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
             signs = signs.map(|s| !s);
         }
-        for (k, four) in fit.coordinates.as_chunks::<4>().0.iter().enumerate() {
-            let index = book.index(Codebook::pack(four));
+        for (k, point) in fit.points.into_iter().enumerate() {
+            let index = book.index(point);
             out[LOW + 8 * place + k] = index as u8;
             out[HIGH + group] |= ((index >> 8) << k) as u8;
         }

@@ -44,15 +44,16 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
         if max < NOTHING {
             continue;
         }
-        let start = Fit { scale: max / 15.0, coordinates: [0; 32] };
-        let fit = lattice::fit::<V, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
+        let start = Fit { scale: max / 15.0, points: [0; 8] };
+        let fit =
+            lattice::fit::<V, _, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;
             group_signs = group_signs.map(|s| !s & 127);
         }
-        for (index, four) in indices[8 * group..].iter_mut().zip(fit.coordinates.as_chunks::<4>().0) {
-            *index = book.index(Codebook::pack(four)) as u8;
+        for (index, point) in indices[8 * group..].iter_mut().zip(fit.points) {
+            *index = book.index(point) as u8;
         }
         for k in 0..4 {
             signs[group] |= u32::from(group_signs[k]) << (7 * k);
