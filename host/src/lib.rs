@@ -13,6 +13,7 @@ pub mod job;
 pub mod memory;
 pub mod model;
 mod nearest;
+pub mod plan_file;
 pub mod plugins;
 pub mod report;
 pub mod selector;

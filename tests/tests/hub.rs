@@ -147,6 +147,25 @@ fn what_is_wrong_with_the_job_shows_before_the_download() {
 }
 
 #[test]
+fn a_plan_file_of_a_served_model_is_run_and_its_slips_show_before_the_download() {
+    let (folder, hub) = (Workdir::new(), Hub::start(Repo::tiny()));
+    hub.program(&folder, &format!("{QUANTIZE} --save-plan plan.toml")).env("HF_TOKEN", TOKEN).succeed();
+    let run = |plan: &str, hub: &Hub, folder: &Workdir| {
+        hub.program(folder, &format!("quantize org/tiny-model gguf --plan {plan}")).env("HF_TOKEN", TOKEN).run()
+    };
+    let outcome = run("plan.toml", &hub, &folder);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(std::fs::read(folder.join("tiny-model-Q4_K_M.gguf")).unwrap() == expected());
+
+    let (fresh, hub) = (Workdir::new(), Hub::start(Repo::tiny()));
+    let slip = std::fs::read_to_string(folder.join("plan.toml")).unwrap().replacen("Q4_K\"", "Q4_KK\"", 1);
+    std::fs::write(fresh.join("slip.toml"), slip).unwrap();
+    let refused = run("slip.toml", &hub, &fresh);
+    assert!(refused.code == 2 && refused.stderr.contains("`Q4_KK` is not a type"), "{refused:?}");
+    assert!(hub.store.log().iter().all(|request| request.headers.contains_key("range")), "weights were fetched");
+}
+
+#[test]
 fn gated_missing_and_refused_are_told_apart() {
     let refuse = |status: u16, code: &'static str, token: bool| {
         let folder = Workdir::new();

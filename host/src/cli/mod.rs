@@ -7,6 +7,7 @@ mod logging;
 mod model_path;
 mod narrator;
 mod parse;
+mod plan;
 mod plugins;
 mod quantize;
 mod run_job;

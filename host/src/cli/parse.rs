@@ -6,11 +6,13 @@ use super::quantize::{Backend, Quantization};
 use super::{Screen, Unparsed};
 use crate::failure::{Class, Failure};
 use crate::job::Choice;
+use crate::plan_file::PlanFile;
 use crate::plugins::{Search, discover};
 use crate::statistics::Readers;
 use clap::{CommandFactory, FromArgMatches};
+use serde_json::{Map, Value};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is meant by a command line.
@@ -30,6 +32,13 @@ pub enum Meant {
     Imatrix {
         /// What.
         command: super::args::imatrix::ImatrixCommand,
+        /// Where plugins are.
+        search: Search,
+    },
+    /// Something about plan files.
+    Plan {
+        /// What.
+        command: super::args::plan::PlanCommand,
         /// Where plugins are.
         search: Search,
     },
@@ -54,6 +63,7 @@ pub fn parse(words: &[OsString], screen: &Screen) -> Result<Meant, Unparsed> {
     Ok(match typed.command {
         Command::Info(args) => Meant::Info { model: model_path::locate(&args.model)?, tensors: args.tensors, search },
         Command::Imatrix(command) => Meant::Imatrix { command, search },
+        Command::Plan(command) => Meant::Plan { command, search },
         Command::Plugins(command) => Meant::Plugins { command, search },
         Command::Quantize(_) => return Err(internal().into()),
     })
@@ -109,8 +119,13 @@ fn quantization(
     let matches = root.try_get_matches_from(words).map_err(|error| explained(error, scan))?;
     let options = matches.subcommand().map(|(_, matches)| backend_options::typed(&format, matches)).unwrap_or_default();
     let Command::Quantize(args) = Typed::from_arg_matches(&matches)?.command else { return Err(internal().into()) };
-    let rules = args.encodings.rules(matches.subcommand().map(|(_, matches)| matches))?;
-    let choice = if rules.is_empty() { Choice::Level } else { Choice::Rules(rules) };
+    let choice = match &args.plan {
+        Some(path) => planned(path, &options)?,
+        None => match args.encodings.rules(matches.subcommand().map(|(_, matches)| matches))? {
+            rules if rules.is_empty() => Choice::Level,
+            rules => Choice::Rules(rules),
+        },
+    };
     let backend = Backend { loaded: Arc::new(loaded), format };
     let mut quantization = Quantization::meant(*args, options, choice, backend, search)?;
     if let Some((files, choice)) = &quantization.statistics {
@@ -121,6 +136,17 @@ fn quantization(
         screen.warning(warning);
     }
     Ok(Meant::Quantize(Box::new(quantization)))
+}
+
+/// A plan file, which decides alone: options beside it would be in doubt.
+fn planned(path: &Path, options: &Map<String, Value>) -> Result<Choice, Failure> {
+    match options.keys().next() {
+        None => Ok(Choice::Planned(Arc::new(PlanFile::open(path)?))),
+        Some(name) => {
+            let message = format!("--{} cannot be used with --plan, which holds all options", name.replace('_', "-"));
+            Err(Failure::new(Class::InvalidArguments, message).suggest("Write it into the plan's [options]"))
+        }
+    }
 }
 
 /// clap's error, with a word on the one option whose place matters.

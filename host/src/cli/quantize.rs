@@ -36,6 +36,8 @@ pub struct Quantization {
     pub statistics: Option<(Vec<PathBuf>, Option<statistics::Choice>)>,
     /// Only show the plan.
     pub dry_run: bool,
+    /// Only write the plan, and show it.
+    pub save_plan: Option<PathBuf>,
     /// Where readers of other formats are.
     pub search: Search,
     /// Sentences about arguments that change nothing.
@@ -55,7 +57,14 @@ impl Quantization {
         let format = &backend.format;
         let place = model_path::locate(&args.model)?;
         // A level that does not exist is the job's to refuse, in the same words for every caller.
-        let level = format.level(&args.quant_level);
+        let word = match &choice {
+            Choice::Planned(file) => {
+                options.clone_from(&file.options);
+                file.level.clone()
+            }
+            Choice::Level | Choice::Rules(_) => args.quant_level.clone().unwrap_or_default(),
+        };
+        let level = format.level(&word);
         let mut warnings = level.map(|level| ineffective(&args, format, level)).unwrap_or_default();
         let mut put = |name: &str, text: &str, shown: &str| {
             backend_options::put(&mut options, format, name, text, shown).map_err(|message| {
@@ -81,7 +90,7 @@ impl Quantization {
         let spec = JobSpec {
             model: PathBuf::new(),
             format: format.id.clone(),
-            level: level.map_or(args.quant_level, |level| level.id.clone()),
+            level: level.map_or(word, |level| level.id.clone()),
             checkpoints: checkpoints(args.no_checkpoints, args.checkpoint_dir, args.resume, &args.output_dir),
             output_dir: args.output_dir,
             output_name: args.output_name,
@@ -95,7 +104,8 @@ impl Quantization {
             statistics: None,
             creator: format!("llm-quantize {}", env!("CARGO_PKG_VERSION")),
         };
-        Ok(Quantization { place, spec, backend, statistics, dry_run: args.dry_run, search, warnings })
+        let (dry_run, save_plan) = (args.dry_run, args.save_plan);
+        Ok(Quantization { place, spec, backend, statistics, dry_run, save_plan, search, warnings })
     }
 }
 

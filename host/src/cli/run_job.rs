@@ -8,6 +8,7 @@ use crate::event::Silent;
 use crate::failure::Failure;
 use crate::hub::Extent;
 use crate::job::{Checkpoints, Job, JobSpec};
+use crate::plan_file;
 use crate::plugins::discover;
 use crate::report::{self, number};
 use crate::stored;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 
 /// Runs a quantization, or shows its plan.
 pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failure> {
-    let Quantization { place, mut spec, backend, dry_run, search, .. } = quantization;
+    let Quantization { place, mut spec, backend, dry_run, save_plan, search, .. } = quantization;
+    save_plan.iter().try_for_each(|path| plan_file::check_place(path, spec.overwrite))?;
     let cancel = Cancel::default();
     let watch = Watch::start(&cancel, screen, Stopping::Download)?;
     let narrator = Narrator::new(Arc::clone(screen));
@@ -24,7 +26,8 @@ pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failu
         screen.step(&format!("Looking at {id} on the Hub"));
         // All that can be wrong with level, options, family and shapes shows before hours of downloading.
         let headers = place.reach(Extent::Headers, &Silent, &cancel)?;
-        let rehearsal = JobSpec { model: headers.path().to_owned(), ..spec.clone() };
+        let (model, choice) = (headers.path().to_owned(), spec.choice.for_headers());
+        let rehearsal = JobSpec { model, choice, ..spec.clone() };
         Job::open(&rehearsal, &backend.loaded.backend, &Silent, &cancel)?;
     }
     let model = place.reach(Extent::Whole, &narrator, &cancel)?;
@@ -32,12 +35,17 @@ pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failu
     watch.now(if spec.checkpoints == Checkpoints::Off { Stopping::Lost } else { Stopping::Resumable });
     let open = |path: &Path| stored::open(path, &spec.format, &discover(&search));
     let job = Job::open_source(&spec, open, &backend.loaded.backend, &narrator, &cancel)?;
-    if dry_run {
+    if let Some(path) = &save_plan {
+        plan_file::save(path, &job.plan_file()?, spec.overwrite)?;
+    }
+    if dry_run || save_plan.is_some() {
         let plan = job.plan_report();
         for warning in plan.warnings.iter().chain(&plan.obstacles) {
             screen.warning(warning);
         }
-        return screen.result(&plan, || report::plan(&plan));
+        screen.result(&plan, || report::plan(&plan))?;
+        save_plan.iter().for_each(|path| screen.step(&format!("Plan written: {}", path.display())));
+        return Ok(());
     }
     let done = job.run()?;
     screen.step(&format!("Complete: {} ({})", done.output_path.display(), number::bytes(done.file_size)));

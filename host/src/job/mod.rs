@@ -46,7 +46,9 @@ pub use storage::{Disk, Storage};
 pub use validate::TensorCheck;
 pub use weights::Weights;
 
+use crate::failure::Failure;
 use crate::memory::Sampler;
+use crate::plan_file;
 use crate::statistics::Bound;
 use llmq_plugin_api::client::{Backend, Session};
 use llmq_plugin_api::wire::{Level, ModelDescription, Request};
@@ -103,6 +105,12 @@ impl Job<'_> {
             notes: plan.notes.clone(),
             statistics: self.statistics.as_ref().map(|bound| bound.table().origin.clone()),
         }
+    }
+
+    /// The text of a plan file for this job.
+    pub fn plan_file(&self) -> Result<String, Failure> {
+        let content = self.source.weights().fingerprint()?.content;
+        Ok(plan_file::write(&self.request, self.session.plan(), self.model(), &content))
     }
 
     /// What is odd about the job before it runs.

@@ -6,6 +6,7 @@ pub mod backend_options;
 pub mod encodings;
 pub mod format_word;
 pub mod imatrix;
+pub mod plan;
 pub mod plugins;
 pub mod quantize;
 pub mod size;
@@ -83,6 +84,9 @@ pub enum Command {
     /// Show, add up and convert importance matrices
     #[command(subcommand)]
     Imatrix(imatrix::ImatrixCommand),
+    /// Compare plan files, which `quantize --save-plan` writes and `quantize --plan` runs
+    #[command(subcommand)]
+    Plan(plan::PlanCommand),
     /// List, describe and check the installed format plugins
     #[command(subcommand)]
     Plugins(plugins::PluginsCommand),

@@ -25,15 +25,16 @@ pub struct QuantizeArgs {
     #[arg(value_name = "OUTPUT_FORMAT")]
     pub output_format: String,
     /// Quantization level, for example Q4_K_M
-    #[arg(short, long, value_name = "LEVEL")]
-    pub quant_level: String,
+    #[arg(short, long, value_name = "LEVEL", required_unless_present = "plan")]
+    pub quant_level: Option<String>,
     /// Output directory, created if it does not exist
     #[arg(short, long, value_name = "PATH", default_value = ".")]
     pub output_dir: PathBuf,
     /// Output name, with or without the format's ending [default: MODEL-LEVEL]
     #[arg(short = 'n', long, value_name = "NAME")]
     pub output_name: Option<String>,
-    /// Replace an output folder that exists already (a single file is always replaced, once the new one is valid)
+    /// Replace an output folder or a saved plan that exists already (a single output file is always replaced, once the new
+    /// one is valid)
     #[arg(long)]
     pub overwrite: bool,
     /// Encode tensors anew that are quantized already, at a second loss (for sources such as GGUF files)
@@ -42,6 +43,16 @@ pub struct QuantizeArgs {
     /// Show the exact plan (every tensor's type, sizes, memory) and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Write the plan to FILE, one line per tensor, to be edited and run with --plan; quantize nothing
+    #[arg(long, value_name = "FILE")]
+    pub save_plan: Option<PathBuf>,
+    /// Take level, options and every tensor's type from a plan file
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["quant_level", "tensor_type", "tensor_type_file", "group_size", "set"]
+    )]
+    pub plan: Option<PathBuf>,
 
     /// Types of single tensors.
     #[command(flatten)]
@@ -125,8 +136,8 @@ mod tests {
                     --checkpoint-dir c --resume r --threads 2 --memory-limit 2GiB --set act_order=true --set a-b=c=d";
         let args = typed(line).unwrap();
         assert_eq!(
-            (args.model.as_str(), args.output_format.as_str(), args.quant_level.as_str()),
-            ("m", "gptq", "4bit")
+            (args.model.as_str(), args.output_format.as_str(), args.quant_level.as_deref()),
+            ("m", "gptq", Some("4bit"))
         );
         assert_eq!(args.output_dir, PathBuf::from("out"));
         assert_eq!(args.output_name.as_deref(), Some("name"));
@@ -156,6 +167,9 @@ mod tests {
             "m gguf -q Q4_0 --set novalue",
             "m gguf -q Q4_0 --calibration-samples 0",
             "m gguf -q Q4_0 --include-weights a",
+            "m gguf --plan p -q Q4_0",
+            "m gguf --plan p --tensor-type a=b",
+            "m gguf --plan p --set a=b",
             "m gguf -q Q4_0 --imatrix i --include-weights a --exclude-weights b",
         ] {
             assert!(typed(line).is_err(), "{line}");
