@@ -100,7 +100,9 @@ pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
         let code = (u16::from_le_bytes(words[group / 4]) >> (3 * (group % 4))) & 7;
         let scale = d * f32::from(2 * code + 1);
         let shift = if block[HIGH + group] & (8 << (4 * (k % 2))) != 0 { -SHIFT } else { SHIFT };
-        let point = Codebook::<8>::coordinates(points::IQ1[usize::from(index(block, k))]);
-        *out = point.map(|c| scale * (f32::from(c) - 1.0 + shift));
+        let point = u32::from(points::IQ1[usize::from(index(block, k))]);
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = scale * (((point >> (2 * i)) & 3) as i32 as f32 - 1.0 + shift);
+        }
     }
 }

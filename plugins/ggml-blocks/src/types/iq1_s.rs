@@ -4,7 +4,7 @@ use super::SUPER;
 use super::f16::{f16_to_f32, f32_to_f16};
 use super::lattice_super::{odd_codes, weights};
 use crate::BlockType;
-use crate::codebook::{Codebook, iq1_book, points};
+use crate::codebook::{iq1_book, points};
 use crate::fit::ternary::{self, DOWN, SHIFT, UP};
 use crate::lanes::Lanes;
 
@@ -65,7 +65,9 @@ pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
         let scale = d * f32::from(2 * ((high >> 12) & 7) + 1);
         let shift = if high & 0x8000 != 0 { -SHIFT } else { SHIFT };
         let index = u16::from(low[k]) | ((high >> (3 * (k % 4))) & 7) << 8;
-        *out =
-            Codebook::<8>::coordinates(points::IQ1[usize::from(index)]).map(|c| scale * (f32::from(c) - 1.0 + shift));
+        let point = u32::from(points::IQ1[usize::from(index)]);
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = scale * (((point >> (2 * i)) & 3) as i32 as f32 - 1.0 + shift);
+        }
     }
 }

@@ -33,13 +33,22 @@ pub(crate) fn encode(x: &[f32; SUPER], out: &mut [u8; BYTES]) {
 #[inline(always)]
 pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let d = f16_to_f32(u16::from_le_bytes([block[BYTES - 2], block[BYTES - 1]]));
-    for (byte, stride, first, count) in RUNS {
-        for (n, power) in POWERS.iter().enumerate().take(count) {
-            for i in 0..stride {
-                let rest = block[byte + i].wrapping_mul(*power);
-                let digit = (u16::from(rest) * 3) >> 8;
-                out[first + n * stride + i] = (i32::from(digit) - 1) as f32 * d;
-            }
+    let (first, rest) = out.split_at_mut(160);
+    let (second, third) = rest.split_at_mut(80);
+    unpack_run::<32>(&block[..32], d, first);
+    unpack_run::<16>(&block[32..48], d, second);
+    unpack_run::<4>(&block[48..52], d, third);
+}
+
+/// The digits of `N` bytes, the first digits of all of them first.
+#[inline(always)]
+fn unpack_run<const N: usize>(bytes: &[u8], d: f32, out: &mut [f32]) {
+    let Some(bytes) = bytes.first_chunk::<N>() else { return };
+    for (out, power) in out.as_chunks_mut::<N>().0.iter_mut().zip(POWERS) {
+        for i in 0..N {
+            // In words, which turn into floats side by side.
+            let rest = (u32::from(bytes[i]) * u32::from(power)) & 255;
+            out[i] = ((rest * 3 >> 8) as i32 - 1) as f32 * d;
         }
     }
 }
