@@ -48,7 +48,7 @@ fn unpack_run<const N: usize>(bytes: &[u8], d: f32, out: &mut [f32]) {
         for i in 0..N {
             // In words, which turn into floats side by side.
             let rest = (u32::from(bytes[i]) * u32::from(power)) & 255;
-            out[i] = ((rest * 3 >> 8) as i32 - 1) as f32 * d;
+            out[i] = (((rest * 3) >> 8) as i32 - 1) as f32 * d;
         }
     }
 }
