@@ -84,7 +84,7 @@ fn mixture(skip: impl Fn(u32, u32) -> bool, further: Option<&str>) -> Result<Ass
         .iter()
         .map(|(name, shape)| FoundTensor { name, stored_dtype: safetensors::Dtype::BF16, shape, file: "x.safetensors" })
         .collect();
-    let answers = Answers { switch: &|_| Ok(true), count: &|_| Ok(7) };
+    let answers = Answers { switch: &|_| Ok(true), count: &|_| Ok(7), count_if_any: &|_| Ok(Some(7)) };
     assign(&family, &numbers(), answers, &found)
 }
 

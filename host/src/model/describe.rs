@@ -45,7 +45,9 @@ pub fn describe(
         })
         .collect();
     let (switch, count) = (|key: &str| fields.switch(key), |key: &str| fields.count(key, 0..=1 << 24));
-    let mut assignment = assign(family, &hyperparameters, Answers { switch: &switch, count: &count }, &found)?;
+    let count_if_any = |key: &str| fields.count_if_any(key, 0..=1 << 24);
+    let answers = Answers { switch: &switch, count: &count, count_if_any: &count_if_any };
+    let mut assignment = assign(family, &hyperparameters, answers, &found)?;
     // A head that is stored is a head of its own: whoever wrote these files would have left a copy out.
     hyperparameters.tied_embeddings &= assignment.stored_tied_head.is_none();
     notes.append(&mut assignment.notes);

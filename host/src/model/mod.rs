@@ -25,6 +25,7 @@ mod stored;
 mod ternary;
 mod tied_head;
 mod torch;
+mod unstack;
 mod weight_files;
 mod weight_names;
 

@@ -11,6 +11,7 @@ use super::name::model_name;
 use super::quantized::{Scheme, scheme};
 use super::sources::{Source, sources};
 use super::tied_head::settle_tied_head;
+use super::unstack::unstack;
 use super::weight_files::{WeightFiles, open_weights};
 use super::weight_names::Container;
 use super::{Dtype, Fingerprint, MappedFile, ModelError, side_files};
@@ -69,7 +70,8 @@ impl Model {
         let mut hyperparameters = read_hyperparameters(&fields)?;
         let windows = read_attention_windows(&fields, hyperparameters.layers)?;
 
-        let WeightFiles { files, container, tensors: stored, mut notes } = open_weights(path)?;
+        let WeightFiles { files, container, tensors, mut notes } = open_weights(path)?;
+        let stored = unstack(family, tensors, &mut notes);
         let sources = sources(scheme, &files, &stored, &mut notes)?;
         let found: Vec<FoundTensor<'_>> = sources
             .iter()
@@ -77,7 +79,9 @@ impl Model {
             .collect();
         let mut assignment = {
             let (switch, count) = (|key: &str| fields.switch(key), |key: &str| fields.count(key, 0..=1 << 24));
-            assign(family, &hyperparameters, Answers { switch: &switch, count: &count }, &found)?
+            let count_if_any = |key: &str| fields.count_if_any(key, 0..=1 << 24);
+            let answers = Answers { switch: &switch, count: &count, count_if_any: &count_if_any };
+            assign(family, &hyperparameters, answers, &found)?
         };
         let content = |(tensor, position): &(TensorDescription, usize)| {
             let source = &sources[*position];

@@ -1,13 +1,11 @@
 //! Giving every stored tensor its role: nothing unknown, nothing missing, every shape as config.json implies it.
 
+use super::presence::Presence;
 use super::schema::CONFIG_NAME;
-use super::{Captures, Family, TensorTemplate};
+use super::{Captures, Condition, Family, TensorTemplate};
 use crate::model::{Dtype, ModelError};
 use llmq_plugin_api::wire::{Hyperparameters, Role, TensorDescription, UnitDescription, UnitKind};
-use std::collections::{BTreeMap, HashSet};
-
-/// Missing tensors named in an error.
-const NAMED: usize = 8;
+use std::collections::BTreeMap;
 
 /// A tensor in the weight files.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +40,18 @@ pub struct Answers<'a> {
     pub switch: &'a dyn Fn(&str) -> Result<bool, ModelError>,
     /// Whole numbers that shapes name as `config.KEY`.
     pub count: &'a dyn Fn(&str) -> Result<u32, ModelError>,
+    /// Whole numbers that may be absent.
+    pub count_if_any: &'a dyn Fn(&str) -> Result<Option<u32>, ModelError>,
+}
+
+impl Answers<'_> {
+    fn holds(&self, condition: &Condition) -> Result<bool, ModelError> {
+        match condition {
+            Condition::Switch(key) => (self.switch)(key),
+            Condition::Has(key) => Ok((self.count_if_any)(key)?.is_some()),
+            Condition::Lacks(key) => Ok((self.count_if_any)(key)?.is_none()),
+        }
+    }
 }
 
 /// Assigns `found` to the templates of `family`.
@@ -54,12 +64,18 @@ pub fn assign(
     let units = units(numbers.layers);
     let mut wanted = Vec::with_capacity(family.templates.len());
     for template in &family.templates {
-        wanted.push(template.when.as_deref().map_or(Ok(true), answers.switch)?);
+        wanted.push(template.when.as_ref().map_or(Ok(true), |condition| answers.holds(condition))?);
     }
+    let leading_dense = family.leading_dense.as_deref().map_or(Ok(0), answers.count)?;
+    let further_layers = further_layers(family, numbers, answers)?;
+    let mut presence = Presence::new(family, numbers, wanted, leading_dense);
     let mut placed = Vec::with_capacity(found.len());
-    let mut seen = HashSet::with_capacity(found.len());
     let mut left_behind: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
     for (position, tensor) in found.iter().enumerate() {
+        if let Some(reason) = further_layers.as_ref().and_then(|further| further(tensor.name)) {
+            left_behind.entry(reason).or_insert((0, tensor.name)).0 += 1;
+            continue;
+        }
         let name = family.own_name(tensor.name);
         let hit = family.templates.iter().enumerate().find_map(|(i, t)| Some((i, t, t.pattern.matches(&name)?)));
         let Some((i, template, captures)) = hit else {
@@ -69,16 +85,13 @@ pub fn assign(
             }
             continue;
         };
-        check(template, wanted[i], captures, numbers, answers, tensor)?;
+        presence.arrives(i, captures).map_err(|problem| unexpected(tensor, problem))?;
+        check(template, captures, numbers, answers, tensor)?;
         let unit = match (template.unit, captures.layer) {
             (UnitKind::Layer, Some(layer)) => layer + 1,
             (UnitKind::Embeddings, _) => 0,
             _ => numbers.layers + 1,
         };
-        if !seen.insert((i, captures)) {
-            let problem = format!("`{name}` is there under another name as well");
-            return Err(ModelError::UnexpectedTensor { tensor: tensor.name.to_owned(), problem });
-        }
         let description = TensorDescription {
             name: name.into_owned(),
             role: template.role.clone(),
@@ -92,7 +105,7 @@ pub fn assign(
         };
         placed.push(((unit, i, captures.expert.or(captures.head)), description, position));
     }
-    refuse_missing(family, numbers, &wanted, &seen)?;
+    presence.refuse_missing()?;
     placed.sort_by_key(|(key, ..)| *key);
     let tensors: Vec<_> = placed.into_iter().map(|(_, description, position)| (description, position)).collect();
     let notes = left_behind.into_iter().map(|(reason, (count, name))| match count {
@@ -110,29 +123,43 @@ fn units(layers: u32) -> Vec<UnitDescription> {
     units
 }
 
-/// One tensor against its template: presence, numbers, dtype, shape.
+/// Tells of a name why it is left behind, if it belongs to one of the family's prediction layers.
+fn further_layers<'f>(
+    family: &'f Family,
+    numbers: &Hyperparameters,
+    answers: Answers<'_>,
+) -> Result<Option<impl Fn(&str) -> Option<&'f str> + use<'f>>, ModelError> {
+    let Some(further) = &family.prediction_layers else { return Ok(None) };
+    let first = numbers.layers;
+    let end = first.saturating_add((answers.count_if_any)(&further.count)?.unwrap_or(0));
+    Ok(Some(move |name: &str| {
+        let layer = further.prefix.matches_beginning(name)?.layer?;
+        (first..end).contains(&layer).then_some(further.reason.as_str())
+    }))
+}
+
+fn unexpected(tensor: &FoundTensor<'_>, problem: String) -> ModelError {
+    ModelError::UnexpectedTensor { tensor: tensor.name.to_owned(), problem }
+}
+
+/// One tensor against its template: numbers, dtype, shape.
 fn check(
     template: &TensorTemplate,
-    wanted: bool,
     captures: Captures,
     numbers: &Hyperparameters,
     answers: Answers<'_>,
     tensor: &FoundTensor<'_>,
 ) -> Result<(), ModelError> {
-    let unexpected = |problem| ModelError::UnexpectedTensor { tensor: tensor.name.to_owned(), problem };
-    if let (false, Some(key)) = (wanted, &template.when) {
-        return Err(unexpected(format!("`{key}` is false there, so transformers would ignore the tensor")));
-    }
     if captures.layer.is_some_and(|layer| layer >= numbers.layers) {
-        return Err(unexpected(format!("there are only {} layers, counted from 0", numbers.layers)));
+        return Err(unexpected(tensor, format!("there are only {} layers, counted from 0", numbers.layers)));
     }
     let experts = numbers.experts.as_ref().map_or(0, |e| e.count);
     if captures.expert.is_some_and(|expert| expert >= experts) {
-        return Err(unexpected(format!("there are only {experts} experts, counted from 0")));
+        return Err(unexpected(tensor, format!("there are only {experts} experts, counted from 0")));
     }
     let heads = heads(&template.role, numbers);
     if captures.head.is_some_and(|head| head >= heads) {
-        return Err(unexpected(format!("there are only {heads} heads of this kind, counted from 0")));
+        return Err(unexpected(tensor, format!("there are only {heads} heads of this kind, counted from 0")));
     }
     if Dtype::of_stored(tensor.stored_dtype).is_none() {
         let (tensor, file, dtype) = (tensor.name.into(), tensor.file.into(), tensor.stored_dtype.to_string());
@@ -160,7 +187,7 @@ fn check(
 }
 
 /// How many heads have a tensor of their own: norms on keys go by key-value head.
-fn heads(role: &Role, numbers: &Hyperparameters) -> u32 {
+pub(super) fn heads(role: &Role, numbers: &Hyperparameters) -> u32 {
     match role {
         Role::AttnK | Role::AttnV | Role::AttnKNorm => numbers.attention.kv_heads,
         _ => numbers.attention.heads,
@@ -182,37 +209,6 @@ fn shape_value(numbers: &Hyperparameters, name: &str) -> Option<u64> {
         _ => return None,
     };
     Some(u64::from(value))
-}
-
-fn refuse_missing(
-    family: &Family,
-    numbers: &Hyperparameters,
-    wanted: &[bool],
-    seen: &HashSet<(usize, Captures)>,
-) -> Result<(), ModelError> {
-    let (mut names, mut count) = (Vec::new(), 0);
-    let experts = numbers.experts.as_ref().map_or(0, |e| e.count);
-    let range = |present: bool, n: u32| if present { (0..n).map(Some).collect() } else { vec![None] };
-    for (i, template) in family.templates.iter().enumerate() {
-        if !wanted[i] || (template.tied && numbers.tied_embeddings) {
-            continue;
-        }
-        for &layer in &range(template.pattern.has_layer(), numbers.layers) {
-            let experts = range(template.pattern.has_expert(), experts);
-            let heads = range(template.pattern.has_head(), heads(&template.role, numbers));
-            for captures in
-                experts.iter().flat_map(|&expert| heads.iter().map(move |&head| Captures { layer, expert, head }))
-            {
-                if !seen.contains(&(i, captures)) {
-                    count += 1;
-                    if names.len() < NAMED {
-                        names.push(template.pattern.name(captures));
-                    }
-                }
-            }
-        }
-    }
-    if count == 0 { Ok(()) } else { Err(ModelError::MissingTensors { count, names }) }
 }
 
 fn stored_tied_head(numbers: &Hyperparameters, tensors: &[(TensorDescription, usize)]) -> Option<(usize, usize)> {

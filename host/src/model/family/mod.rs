@@ -5,16 +5,19 @@
 mod assign;
 mod builtin;
 mod pattern;
+mod presence;
 mod schema;
 mod shape;
 mod spelling;
+mod stacked;
 mod variant;
 
 pub(in crate::model) use assign::nearest;
 pub use assign::{Answers, Assignment, FoundTensor, assign};
 pub use builtin::builtin;
 pub use pattern::{Captures, NamePattern};
-pub use schema::{Family, Feed, IgnoredTensor, SlidingRule, TensorTemplate};
+pub use schema::{Condition, Family, Feed, IgnoredTensor, LayerKind, PredictionLayers, SlidingRule, TensorTemplate};
 pub use shape::ShapeExpression;
 pub use spelling::Renaming;
+pub use stacked::StackedTensor;
 pub use variant::Families;

@@ -57,6 +57,18 @@ impl NamePattern {
 
     /// The numbers in `name` if it fits, else `None`.
     pub fn matches(&self, name: &str) -> Option<Captures> {
+        let (captures, rest) = self.begin(name)?;
+        rest.is_none().then_some(captures)
+    }
+
+    /// The numbers in the beginning of `name`, if that fits and something follows it.
+    pub fn matches_beginning(&self, name: &str) -> Option<Captures> {
+        let (captures, rest) = self.begin(name)?;
+        rest.is_some().then_some(captures)
+    }
+
+    /// The numbers in as many segments of `name` as the pattern has, and the segment behind them.
+    fn begin<'n>(&self, name: &'n str) -> Option<(Captures, Option<&'n str>)> {
         let mut captures = Captures::default();
         let mut words = name.split('.');
         for segment in &self.0 {
@@ -67,10 +79,10 @@ impl NamePattern {
                 Segment::Layer => captures.layer = Some(number(word)?),
                 Segment::Expert => captures.expert = Some(number(word)?),
                 Segment::Head => captures.head = Some(number(word)?),
-                Segment::Rest => return Some(captures),
+                Segment::Rest => return Some((captures, None)),
             }
         }
-        words.next().is_none().then_some(captures)
+        Some((captures, words.next()))
     }
 
     /// The name for given numbers; a number that was not given shows as its placeholder.
@@ -138,6 +150,9 @@ mod tests {
             assert_eq!(pattern.matches(name), None, "{name}");
         }
         assert_eq!(pattern.matches("layers.4294967295.w").unwrap().layer, Some(u32::MAX));
+        let layer = NamePattern::parse("layers.{layer}").unwrap();
+        assert_eq!(layer.matches_beginning("layers.3.w.x").unwrap().layer, Some(3));
+        assert_eq!((layer.matches_beginning("layers.3"), layer.matches_beginning("layer.3.w")), (None, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The vocabulary of family descriptions, and their reading from TOML.
 
+use super::stacked::{StackedEntry, StackedTensor};
 use super::{NamePattern, Renaming, ShapeExpression};
 use llmq_plugin_api::wire::{Role, UnitKind};
 use serde::Deserialize;
@@ -26,6 +27,10 @@ pub enum Feed {
     FfnProduct,
     /// Activated gate times up of the shared expert, which sees every token.
     SharedFfnProduct,
+    /// Output of the norm between two low-rank query projections.
+    AttnQANorm,
+    /// Output of the norm between two low-rank key-value projections.
+    AttnKvANorm,
     /// Output of the last norm.
     OutputNorm,
 }
@@ -47,6 +52,61 @@ pub enum SlidingRule {
     EvenLayers,
 }
 
+/// Layers in which a kind of tensor occurs, in families where some layers have experts and others a dense block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerKind {
+    /// All.
+    #[default]
+    All,
+    /// Those with a dense feed-forward block.
+    Dense,
+    /// Those with experts.
+    Sparse,
+}
+
+/// What decides whether a kind of tensor is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// A boolean key of config.json is true.
+    Switch(String),
+    /// A number of config.json (or its class default) is there and not null.
+    Has(String),
+    /// It is null, or nowhere.
+    Lacks(String),
+}
+
+impl Condition {
+    /// Parses `key`, `has key` or `lacks key`.
+    fn parse(text: &str) -> Condition {
+        match text.split_once(' ') {
+            Some(("has", key)) => Condition::Has(key.to_owned()),
+            Some(("lacks", key)) => Condition::Lacks(key.to_owned()),
+            _ => Condition::Switch(text.to_owned()),
+        }
+    }
+
+    /// Why a tensor is unexpected where the condition does not hold.
+    pub(super) fn refusal(&self) -> String {
+        match self {
+            Condition::Switch(key) => format!("`{key}` is false there"),
+            Condition::Has(key) => format!("`{key}` is null there"),
+            Condition::Lacks(key) => format!("`{key}` is stated there"),
+        }
+    }
+}
+
+/// Layers behind the last decoder layer that predict further tokens and take no part in ordinary inference.
+#[derive(Debug, Clone)]
+pub struct PredictionLayers {
+    /// Name of such a layer: all tensors whose names begin with it belong to it.
+    pub prefix: NamePattern,
+    /// Key of config.json that says how many there are.
+    pub count: String,
+    /// Why nothing is lost, for the notes to the user.
+    pub reason: String,
+}
+
 /// One kind of tensor.
 #[derive(Debug, Clone)]
 pub struct TensorTemplate {
@@ -62,8 +122,10 @@ pub struct TensorTemplate {
     pub feed: Option<Feed>,
     /// Shape by the hyperparameters.
     pub shape: Vec<ShapeExpression>,
-    /// Boolean key of config.json that says whether it is there; always there if `None`.
-    pub when: Option<String>,
+    /// What says whether it is there; always there if `None`.
+    pub when: Option<Condition>,
+    /// Layers that have it.
+    pub layers: LayerKind,
     /// Whether it may be absent because the token embedding serves in its place.
     pub tied: bool,
 }
@@ -96,8 +158,14 @@ pub struct Family {
     pub inner_factor: Option<u32>,
     /// Every kind of tensor, in the order in which they take part.
     pub templates: Vec<TensorTemplate>,
+    /// Tensors that hold several of the templates' tensors.
+    pub stacked: Vec<StackedTensor>,
     /// Tensors left behind.
     pub ignored: Vec<IgnoredTensor>,
+    /// Layers left behind.
+    pub prediction_layers: Option<PredictionLayers>,
+    /// Key of config.json that counts the leading layers without experts.
+    pub leading_dense: Option<String>,
     /// Values of config.json keys that transformers' class assumes where the file is silent.
     pub defaults: toml::Table,
     /// This family's words for keys that others call differently, for example `hidden_size = "n_embd"`.
@@ -132,6 +200,9 @@ impl Family {
             inner_factor: file.inner_factor,
             templates,
             ignored: ignored.collect::<Result<_, String>>()?,
+            stacked: file.stacked.into_iter().map(StackedEntry::read).collect::<Result<_, _>>()?,
+            prediction_layers: file.prediction_layers.map(PredictionEntry::read).transpose()?,
+            leading_dense: file.leading_dense,
             defaults: file.defaults,
             keys: file.keys,
             requires: file.requires,
@@ -162,7 +233,11 @@ struct FamilyFile {
     #[serde(default)]
     sliding: SlidingRule,
     inner_factor: Option<u32>,
+    leading_dense: Option<String>,
+    prediction_layers: Option<PredictionEntry>,
     tensors: Vec<TensorEntry>,
+    #[serde(default)]
+    stacked: Vec<StackedEntry>,
     #[serde(default)]
     ignored: Vec<IgnoredEntry>,
     #[serde(default)]
@@ -186,6 +261,24 @@ struct IgnoredEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct PredictionEntry {
+    prefix: String,
+    count: String,
+    reason: String,
+}
+
+impl PredictionEntry {
+    fn read(self) -> Result<PredictionLayers, String> {
+        let prefix = NamePattern::parse(&self.prefix)?;
+        if !prefix.has_layer() {
+            return Err(format!("the prefix `{}` of prediction layers has no `{{layer}}`", self.prefix));
+        }
+        Ok(PredictionLayers { prefix, count: self.count, reason: self.reason })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TensorEntry {
     name: String,
     role: String,
@@ -197,14 +290,25 @@ struct TensorEntry {
     bare: Option<PartEntry>,
     #[serde(default)]
     tied: bool,
+    #[serde(default)]
+    layers: LayerKind,
 }
 
-/// Either just a shape, or a shape with its condition.
+/// Either just a shape, or a shape with more to say about it.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum PartEntry {
-    Always(Vec<String>),
-    When { shape: Vec<String>, when: String },
+    Shape(Vec<String>),
+    Detailed(DetailedPart),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DetailedPart {
+    shape: Vec<String>,
+    when: Option<String>,
+    /// The part that a bare tensor plays although its name does not say so.
+    part: Option<String>,
 }
 
 impl TensorEntry {
@@ -222,10 +326,14 @@ impl TensorEntry {
         }
         for (suffix, part) in parts {
             let Some(part) = part else { continue };
-            let (shape, when) = match part {
-                PartEntry::Always(shape) => (shape, None),
-                PartEntry::When { shape, when } => (shape, Some(when)),
+            let DetailedPart { shape, when, part } = match part {
+                PartEntry::Shape(shape) => DetailedPart { shape, when: None, part: None },
+                PartEntry::Detailed(part) => part,
             };
+            if part.is_some() && !suffix.is_empty() {
+                return Err(format!("`{}` states a part that its name already has", self.name));
+            }
+            let part = part.unwrap_or_else(|| suffix.to_owned());
             let name = if suffix.is_empty() { self.name.clone() } else { format!("{}.{suffix}", self.name) };
             let pattern = NamePattern::parse(&name)?;
             let unit = match (pattern.has_layer(), self.unit) {
@@ -241,11 +349,12 @@ impl TensorEntry {
             templates.push(TensorTemplate {
                 pattern,
                 role: role.clone(),
-                part: suffix.to_owned(),
                 unit,
-                feed: self.input.filter(|_| suffix != "bias"),
+                feed: self.input.filter(|_| part != "bias"),
+                part,
                 shape,
-                when,
+                when: when.as_deref().map(Condition::parse),
+                layers: self.layers,
                 tied: self.tied,
             });
         }

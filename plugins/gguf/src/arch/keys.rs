@@ -1,6 +1,6 @@
 //! The architecture's own metadata keys, from the host's resolved hyperparameters.
 
-use super::Architecture;
+use super::{Architecture, Latent};
 use crate::value::{Array, KeyValue, Value};
 use llmq_plugin_api::wire::{Experts, Hyperparameters, ModelDescription, Rope, RopeScaling};
 use serde_json::Value as Json;
@@ -56,6 +56,37 @@ pub enum Key {
     NoRopeScaling,
     /// Phi-3's `rope.scaling.attn_factor` for its extended context.
     LongRopeFactor,
+    /// A whole number that is the same for every model.
+    Constant(&'static str, u32),
+    /// A whole number of config.json that is left out where there is none: null, or nothing stated and no default.
+    StatedCount {
+        /// GGUF name behind the architecture.
+        key: &'static str,
+        /// config.json's name.
+        config: &'static str,
+        /// What the class assumes where the file is silent.
+        default: Option<u32>,
+    },
+    /// A boolean of config.json that is left out where it is false.
+    TrueSwitch {
+        /// GGUF name behind the architecture.
+        key: &'static str,
+        /// config.json's name.
+        config: &'static str,
+        /// What the class assumes.
+        default: bool,
+    },
+    /// `expert_gating_func`: how the router's outputs become scores.
+    GatingFunction {
+        /// What the class computes without saying so in config.json; `None` where llama.cpp's own default is right.
+        default: Option<&'static str>,
+    },
+    /// `attention.key_length` and `attention.value_length` of latent attention as llama.cpp caches it.
+    LatentCache,
+    /// Widths of latent attention.
+    LatentWidths,
+    /// `rope.scaling.yarn_log_multiplier`, if config.json states `mscale_all_dim`.
+    YarnLogMultiplier,
     /// A number of config.json.
     Number {
         /// GGUF name behind the architecture.
@@ -120,7 +151,7 @@ pub struct Operand {
 pub fn write_keys(arch: &Architecture, keys: &[&[Key]], model: &ModelDescription) -> Vec<KeyValue> {
     let mut writer = Writer { prefix: arch.name, out: Vec::new() };
     for key in keys.iter().copied().flatten() {
-        writer.write(*key, &model.hyperparameters, &Settings(&model.config));
+        writer.write(*key, &model.hyperparameters, &Settings(&model.config), Latent::read(model));
     }
     writer.out
 }
@@ -133,6 +164,27 @@ impl Settings<'_> {
         let places = [self.0.get("text_config"), Some(self.0)];
         places.into_iter().flatten().find_map(|place| place.get(key).filter(|value| !value.is_null()))
     }
+
+    /// A count, the default where the file is silent, or nothing where it says null.
+    fn count_or_none(&self, key: &str, default: Option<u32>) -> Option<u32> {
+        match self.get(key) {
+            Some(value) => value.as_u64().and_then(|n| u32::try_from(n).ok()),
+            None if self.0.get(key).is_some_and(Json::is_null) => None,
+            None => default,
+        }
+    }
+}
+
+/// Numbers of scoring functions in GGUF.
+const GATING_FUNCTIONS: &[(&str, u32)] = &[("softmax", 1), ("sigmoid", 2), ("sqrtsoftplus", 4)];
+
+fn gating_function(word: Option<&str>) -> Option<u32> {
+    GATING_FUNCTIONS.iter().find(|(name, _)| Some(*name) == word).map(|(_, id)| *id)
+}
+
+/// The word of a scoring function's number.
+pub fn gating_word(id: u64) -> Option<&'static str> {
+    GATING_FUNCTIONS.iter().find(|(_, number)| u64::from(*number) == id).map(|(name, _)| *name)
 }
 
 struct Writer {
@@ -145,7 +197,7 @@ impl Writer {
         self.out.push(KeyValue::new(format!("{}.{key}", self.prefix), value));
     }
 
-    fn write(&mut self, key: Key, numbers: &Hyperparameters, settings: &Settings<'_>) {
+    fn write(&mut self, key: Key, numbers: &Hyperparameters, settings: &Settings<'_>, latent: Latent) {
         let attention = &numbers.attention;
         match key {
             Key::Layers => self.put("block_count", numbers.layers),
@@ -232,6 +284,34 @@ impl Writer {
                 self.put(key, settings.get(config).and_then(Json::as_bool).unwrap_or(default));
             }
             Key::Word(key, word) => self.put(key, word),
+            Key::Constant(key, value) => self.put(key, value),
+            Key::StatedCount { key, config, default } => {
+                if let Some(count) = settings.count_or_none(config, default) {
+                    self.put(key, count);
+                }
+            }
+            Key::TrueSwitch { key, config, default } => {
+                if settings.get(config).and_then(Json::as_bool).unwrap_or(default) {
+                    self.put(key, true);
+                }
+            }
+            Key::GatingFunction { default } => {
+                if let Some(id) = gating_function(settings.get("scoring_func").and_then(Json::as_str).or(default)) {
+                    self.put("expert_gating_func", id);
+                }
+            }
+            Key::LatentCache => {
+                self.put("attention.key_length", latent.cached_key());
+                self.put("attention.value_length", latent.rank);
+            }
+            Key::LatentWidths => latent.keys().into_iter().for_each(|(key, value)| self.put(key, value)),
+            Key::YarnLogMultiplier => {
+                let places = ["rope_parameters", "rope_scaling"];
+                let stated = places.iter().find_map(|place| settings.get(place)?.get("mscale_all_dim")?.as_f64());
+                if let Some(multiplier) = stated {
+                    self.put("rope.scaling.yarn_log_multiplier", (0.1 * multiplier) as f32);
+                }
+            }
             Key::AddBos => self.out.push(KeyValue::new("tokenizer.ggml.add_bos_token".to_owned(), false)),
         }
     }

@@ -17,6 +17,17 @@ pub enum Layout {
     FirstHalf,
     /// Second half of them.
     SecondHalf,
+    /// Every other column from the first on, transposed: `[experts, in, 2 * out]` becomes `[experts, out, in]`; every other
+    /// element of a vector per expert.
+    EvenColumns,
+    /// The columns in between.
+    OddColumns,
+    /// `[experts, in, out]` becomes `[experts, out, in]`.
+    TransposedStack,
+    /// Keys of latent attention: of `[h * (key + value), latent]` the key rows of every head, transposed.
+    LatentKeys,
+    /// Values of latent attention: the value rows of every head.
+    LatentValues,
     /// Query, key and value of each head in turn become all queries, all keys, all values: `[h, 3, d]` to `[3, h, d]`.
     HeadsOfThree,
     /// Queries of all groups, each group being the queries of one key-value head, its key and its value; rotated by
@@ -31,12 +42,16 @@ pub enum Layout {
 }
 
 /// Heads of the attention, for layouts that go by head.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Heads {
     /// Query heads.
     pub query: usize,
     /// Key-value heads.
     pub key: usize,
+    /// Rows of a key head in the matrix that widens latent vectors, 0 without such a matrix.
+    pub latent_key: usize,
+    /// Rows of a value head in it.
+    pub latent_value: usize,
 }
 
 impl Layout {
@@ -60,6 +75,33 @@ impl Layout {
                 let start = if self == Layout::FirstHalf { 0 } else { both / 2 * columns };
                 let rows = vec![(*experts, both * columns), (both / 2, *columns)];
                 Ok((vec![shape[0], shape[1] / 2, shape[2]], View::new(start, rows, *columns, 1)))
+            }
+            (Layout::EvenColumns | Layout::OddColumns, [experts, both]) if both % 2 == 0 => {
+                let start = usize::from(self == Layout::OddColumns);
+                Ok((vec![shape[0], shape[1] / 2], View::new(start, vec![(*experts, *both)], both / 2, 2)))
+            }
+            (Layout::EvenColumns | Layout::OddColumns, [experts, inputs, both]) if both % 2 == 0 => {
+                let start = usize::from(self == Layout::OddColumns);
+                let rows = vec![(*experts, inputs * both), (both / 2, 2)];
+                Ok((vec![shape[0], shape[2] / 2, shape[1]], View::new(start, rows, *inputs, *both)))
+            }
+            (Layout::TransposedStack, [experts, inputs, outputs]) => {
+                let rows = vec![(*experts, inputs * outputs), (*outputs, 1)];
+                Ok((vec![shape[0], shape[2], shape[1]], View::new(0, rows, *inputs, *outputs)))
+            }
+            (Layout::LatentKeys | Layout::LatentValues, [rows, latent]) => {
+                let Heads { query, latent_key: key, latent_value: value, .. } = heads;
+                if query == 0 || key == 0 || value == 0 || (key + value).checked_mul(query) != Some(*rows) {
+                    return Err(format!("{rows} rows are not {query} heads of {key} key and {value} value rows"));
+                }
+                let head = (query, (key + value) * latent);
+                let (query, latent_64) = (query as u64, shape[1]);
+                if self == Layout::LatentKeys {
+                    let view = View::new(0, vec![head, (*latent, 1)], key, *latent);
+                    return Ok((vec![query, latent_64, key as u64], view));
+                }
+                let view = View::new(key * latent, vec![head, (value, *latent)], *latent, 1);
+                Ok((vec![query, value as u64, latent_64], view))
             }
             (Layout::HeadsOfThree, [_] | [_, _]) => {
                 let per_head = head_rows(rows, heads.query)?;
@@ -101,9 +143,18 @@ impl Layout {
             let rows = stored.checked_div(part as u64).unwrap_or(0).saturating_mul(all);
             std::iter::once(rows).chain(gguf.iter().skip(1).copied()).collect()
         };
+        let latent_rows = |query: u64| query.saturating_mul((heads.latent_key + heads.latent_value) as u64);
         match (self, gguf) {
             (Layout::GroupQueries, [rows, ..]) => fused(*rows, heads.query),
             (Layout::GroupKeys | Layout::GroupValues, [rows, ..]) => fused(*rows, heads.key),
+            (Layout::EvenColumns | Layout::OddColumns, [experts, half]) => vec![*experts, half.saturating_mul(2)],
+            (Layout::EvenColumns | Layout::OddColumns, [experts, half, inputs]) => {
+                vec![*experts, *inputs, half.saturating_mul(2)]
+            }
+            (Layout::TransposedStack, [experts, outputs, inputs]) => vec![*experts, *inputs, *outputs],
+            (Layout::LatentKeys, [query, latent, _]) | (Layout::LatentValues, [query, _, latent]) => {
+                vec![latent_rows(*query), *latent]
+            }
             (Layout::Transposed, [outputs, inputs]) => vec![*inputs, *outputs],
             (Layout::FirstHalf | Layout::SecondHalf, [experts, half, columns]) => {
                 vec![*experts, half.saturating_mul(2), *columns]
@@ -180,7 +231,7 @@ fn head_rows(rows: usize, heads: usize) -> Result<usize, String> {
 mod tests {
     use super::*;
 
-    const HEADS: Heads = Heads { query: 2, key: 1 };
+    const HEADS: Heads = Heads { query: 2, key: 1, latent_key: 2, latent_value: 1 };
 
     fn rows(layout: Layout, shape: &[u64]) -> Vec<usize> {
         let (_, view) = layout.view(shape, HEADS).unwrap();
@@ -199,6 +250,12 @@ mod tests {
         assert_eq!(rows(Layout::Transposed, &[2, 3]), [0, 1, 2]);
         assert_eq!(rows(Layout::FirstHalf, &[2, 4, 1]), [0, 1, 4, 5]);
         assert_eq!(rows(Layout::SecondHalf, &[2, 4, 1]), [2, 3, 6, 7]);
+        assert_eq!(rows(Layout::EvenColumns, &[2, 3, 4]), [0, 2, 12, 14]);
+        assert_eq!(rows(Layout::OddColumns, &[2, 3, 4]), [1, 3, 13, 15]);
+        assert_eq!(rows(Layout::OddColumns, &[2, 4]), [1, 5]);
+        assert_eq!(rows(Layout::TransposedStack, &[2, 3, 2]), [0, 1, 6, 7]);
+        assert_eq!(rows(Layout::LatentKeys, &[6, 4]), [0, 1, 2, 3, 12, 13, 14, 15]);
+        assert_eq!(rows(Layout::LatentValues, &[6, 4]), [8, 20]);
         assert_eq!(rows(Layout::HeadsOfThree, &[12, 1]), [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]);
         assert_eq!(rows(Layout::GroupQueries, &[16, 1]), [0, 2, 1, 3, 4, 6, 5, 7]);
         assert_eq!(rows(Layout::GroupKeys, &[16, 1]), [8, 10, 9, 11]);
@@ -207,12 +264,12 @@ mod tests {
 
     #[test]
     fn groups_become_all_queries_all_keys_all_values() {
-        let heads = Heads { query: 4, key: 2 };
+        let heads = Heads { query: 4, key: 2, ..Heads::default() };
         let (shape, view) = Layout::Groups.view(&[8, 1], heads).unwrap();
         let rows: Vec<usize> = (0..view.rows()).map(|row| view.element(row, 0)).collect();
         assert_eq!((shape, rows), (vec![8, 1], vec![0, 1, 4, 5, 2, 6, 3, 7]));
         assert!((0..8).all(|element| view.find(element).is_some_and(|(row, _)| view.element(row, 0) == element)));
-        assert!(Layout::Groups.view(&[8, 1], Heads { query: 3, key: 2 }).is_err());
+        assert!(Layout::Groups.view(&[8, 1], Heads { query: 3, key: 2, ..Heads::default() }).is_err());
     }
 
     #[test]
@@ -227,6 +284,11 @@ mod tests {
             (Layout::GroupKeys, vec![16, 3]),
             (Layout::GroupValues, vec![16]),
             (Layout::Groups, vec![16, 3]),
+            (Layout::EvenColumns, vec![2, 3, 4]),
+            (Layout::OddColumns, vec![2, 4]),
+            (Layout::TransposedStack, vec![2, 3, 5]),
+            (Layout::LatentKeys, vec![6, 5]),
+            (Layout::LatentValues, vec![6, 5]),
         ] {
             let (gguf, _) = layout.view(&shape, HEADS).unwrap();
             assert_eq!(layout.source_shape(&gguf, HEADS), shape, "{layout:?}");
@@ -238,9 +300,12 @@ mod tests {
             (Layout::FirstHalf, vec![2, 3, 4]),
             (Layout::HeadsOfThree, vec![8, 3]),
             (Layout::Transposed, vec![1, 2, 3]),
+            (Layout::EvenColumns, vec![1, 2, 3]),
+            (Layout::TransposedStack, vec![2, 3]),
+            (Layout::LatentKeys, vec![7, 5]),
         ] {
             assert!(layout.view(&shape, HEADS).is_err(), "{layout:?} {shape:?}");
         }
-        assert!(Layout::QueryNeighbours.view(&[4, 4], Heads { query: 0, key: 0 }).is_err());
+        assert!(Layout::QueryNeighbours.view(&[4, 4], Heads::default()).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! config.json from an architecture's keys and the tensors that are there.
 
 use super::{Listed, rows::decode_rows};
-use crate::arch::{Architecture, Key, recover_llama3};
+use crate::arch::{Architecture, Key, Latent, gating_word, recover_llama3};
 use crate::container::Header;
 use crate::value::Value;
 use llmq_plugin_api::sdk::MappedFile;
@@ -70,6 +70,10 @@ pub(super) fn rebuild(
             put(key, json!(id));
         }
     }
+    if arch.keys.iter().copied().flatten().any(|key| *key == Key::LatentCache) {
+        let latent = Latent::recover(|key| keys.unsigned(key).ok()).ok_or("keys of latent attention are missing")?;
+        latent.describe(&mut config);
+    }
     for (word, own) in arch.words {
         if let Some(value) = config.remove(*word) {
             config.insert((*own).to_owned(), value);
@@ -111,6 +115,14 @@ impl Keys<'_> {
                 Some(("moe_intermediate_size", json!(self.unsigned("expert_feed_forward_length").ok()?)))
             }
             Key::SlidingWindow => Some(("sliding_window", json!(self.unsigned("attention.sliding_window").ok()?))),
+            Key::StatedCount { key, config, .. } => Some((config, json!(self.unsigned(key).ok()?))),
+            Key::TrueSwitch { key, config, .. } => {
+                Some((config, json!(self.header.get(&self.name(key)) == Some(&Value::Bool(true)))))
+            }
+            Key::GatingFunction { .. } => {
+                let id = self.unsigned("expert_gating_func").ok()?;
+                Some(("scoring_func", json!(gating_word(id)?)))
+            }
             Key::Number { key, config, .. } => Some((config, json!(self.number(key).ok()?))),
             Key::Count { key, config, .. } => Some((config, json!(self.unsigned(key).ok()?))),
             Key::Switch { key, config, .. } => match self.header.get(&self.name(key))? {

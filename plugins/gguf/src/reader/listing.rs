@@ -1,7 +1,7 @@
 //! Stored tensors under their Hugging Face names: stacks taken apart, fused tensors put together again.
 
 use super::{Listed, Offered, Piece};
-use crate::arch::{Architecture, Heads, Named, View, hugging_face_name};
+use crate::arch::{Architecture, Heads, Latent, Named, View, hugging_face_name};
 use crate::container::{Header, StoredTensor};
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::{self, Role, UnitKind};
@@ -25,7 +25,7 @@ pub(super) struct Listing {
 pub(super) fn list(arch: Option<&Architecture>, main: &Header, headers: &[Header]) -> Result<Listing, Error> {
     let mut listing = Listing::default();
     let mut places = HashMap::new();
-    let heads = arch.map_or(Heads { query: 0, key: 0 }, |arch| heads(arch, main));
+    let heads = arch.map_or(Heads::default(), |arch| heads(arch, main));
     let all = headers.iter().enumerate().flat_map(|(file, header)| header.tensors.iter().map(move |t| (file, t)));
     for (file, stored) in all {
         listing.listed.push(Listed { file, stored: stored.clone() });
@@ -45,7 +45,14 @@ pub(super) fn list(arch: Option<&Architecture>, main: &Header, headers: &[Header
 fn heads(arch: &Architecture, main: &Header) -> Heads {
     let count = |key: &str| main.unsigned(&format!("{}.attention.{key}", arch.name)).map(|n| n as usize);
     let query = count("head_count").unwrap_or(0);
-    Heads { query, key: count("head_count_kv").unwrap_or(query) }
+    let unsigned = |key: &str| main.unsigned(&format!("{}.{key}", arch.name));
+    let latent = Latent::recover(unsigned).unwrap_or_default();
+    Heads {
+        query,
+        key: count("head_count_kv").unwrap_or(query),
+        latent_key: latent.plain as usize,
+        latent_value: latent.value as usize,
+    }
 }
 
 fn corrupt(stored: &StoredTensor, problem: String) -> Error {

@@ -7,6 +7,7 @@ use llmq_ggml_blocks::{BlockError, validate_rows};
 use llmq_plugin_api::sdk::{Context, Error, MappedFile};
 use llmq_plugin_api::wire::{Finding, Severity, ValidationReport};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -90,17 +91,33 @@ fn layers(reader: &GgufReader, main: &Header, findings: &mut Vec<Finding>) {
     if count > 0 && names.is_empty() {
         findings.push(finding(Severity::Error, &key, format!("`{key}` is {count}, but there is no layer")));
     }
+    let dense = main.unsigned(&format!("{}.leading_dense_block_count", arch.name)).map(|dense| dense.min(count));
     for (name, found) in names {
-        let inside = found.iter().filter(|layer| **layer < count).count() as u64;
-        if inside != count {
-            let first = found.iter().zip(0..).find(|(layer, expected)| *layer != expected).map_or(inside, |(_, e)| e);
-            let message = format!("{} of {count} layers have no `{name}`, the first is layer {first}", count - inside);
+        let wanted = wanted_layers(name, dense, count);
+        let inside = found.range(wanted.clone()).count() as u64;
+        let all = wanted.end - wanted.start;
+        if inside != all {
+            let first = wanted.clone().find(|layer| !found.contains(layer)).unwrap_or(wanted.start);
+            let message = format!("{} of {all} layers have no `{name}`, the first is layer {first}", all - inside);
             findings.push(finding(Severity::Error, name, message));
         }
-        if let Some(beyond) = found.iter().find(|layer| **layer >= count) {
-            let message = format!("`blk.{beyond}.{name}` belongs to a layer beyond the {count} of `{key}`");
+        if let Some(beyond) = found.iter().find(|layer| !wanted.contains(layer)) {
+            let message = format!("`blk.{beyond}.{name}` is in none of the layers {wanted:?} that `{key}` calls for");
             findings.push(finding(Severity::Warning, name, message));
         }
+    }
+}
+
+/// Layers that must have a tensor: where the first ones are dense, experts begin behind them.
+fn wanted_layers(name: &str, dense: Option<u64>, count: u64) -> Range<u64> {
+    const SPARSE: &[&str] = &["_exps.", "_shexp.", "ffn_gate_inp", "exp_probs_b"];
+    let Some(dense) = dense else { return 0..count };
+    if SPARSE.iter().any(|part| name.contains(part)) {
+        dense..count
+    } else if ["ffn_gate.", "ffn_up.", "ffn_down."].iter().any(|start| name.starts_with(start)) {
+        0..dense
+    } else {
+        0..count
     }
 }
 

@@ -1,6 +1,6 @@
 //! Source tensors become output tensors: GGUF names, experts stacked, rows in llama.cpp's order.
 
-use crate::arch::{Architecture, Heads, Line, View, gguf_names, rope_tensors};
+use crate::arch::{Architecture, Heads, Latent, Line, View, gguf_names, rope_tensors};
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::{ModelDescription, Role, TensorDescription};
 use std::collections::BTreeMap;
@@ -122,7 +122,13 @@ fn single(
     line: &Line,
 ) -> Result<Gathered, Error> {
     let attention = &model.hyperparameters.attention;
-    let heads = Heads { query: attention.heads as usize, key: attention.kv_heads as usize };
+    let latent = if tensor.role == Role::AttnKvB { Latent::read(model) } else { Latent::default() };
+    let heads = Heads {
+        query: attention.heads as usize,
+        key: attention.kv_heads as usize,
+        latent_key: latent.plain as usize,
+        latent_value: latent.value as usize,
+    };
     let (shape, view) = line.layout.view(&tensor.shape, heads).map_err(|problem| {
         let message = format!("the tensor `{}` cannot be arranged for GGUF: {problem}", tensor.name);
         Error::new(Kind::UnsupportedModel, message).subject(&tensor.name)

@@ -2,9 +2,11 @@
 //! writes.
 
 mod bert;
+mod deepseek;
 mod gemma;
 mod glm;
 mod gpt;
+mod gpt_oss;
 mod internlm;
 mod layer_norm;
 mod llama;
@@ -63,6 +65,8 @@ static GROUPS: &[&[Architecture]] = &[
     internlm::ENTRIES,
     nemotron::ENTRIES,
     bert::ENTRIES,
+    deepseek::ENTRIES,
+    gpt_oss::ENTRIES,
 ];
 
 impl Architecture {

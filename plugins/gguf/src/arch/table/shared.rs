@@ -8,12 +8,23 @@ pub(super) const fn line(role: Role, gguf: &'static str, hugging_face: &'static 
 }
 
 pub(super) const fn arranged(role: Role, gguf: &'static str, hugging_face: &'static str, layout: Layout) -> Line {
-    Line { role, gguf, hugging_face, layout, shift: 0.0 }
+    Line { role, gguf, hugging_face, bare: None, layout, shift: 0.0 }
+}
+
+/// A tensor that is called exactly `hugging_face` and plays the part `part`.
+pub(super) const fn bare(
+    role: Role,
+    part: &'static str,
+    gguf: &'static str,
+    hugging_face: &'static str,
+    layout: Layout,
+) -> Line {
+    Line { role, gguf, hugging_face, bare: Some(part), layout, shift: 0.0 }
 }
 
 /// Norms around 1 that the source stores around 0.
 pub(super) const fn plus_one(role: Role, gguf: &'static str, hugging_face: &'static str) -> Line {
-    Line { role, gguf, hugging_face, layout: Layout::Plain, shift: 1.0 }
+    Line { role, gguf, hugging_face, bare: None, layout: Layout::Plain, shift: 1.0 }
 }
 
 pub(super) const fn number(key: &'static str, config: &'static str, default: f64) -> Key {
