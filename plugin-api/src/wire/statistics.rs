@@ -73,7 +73,7 @@ pub struct StatisticsName {
 pub struct StatisticsPart {
     /// Tensor index.
     pub tensor: u32,
-    /// Expert, where a source tensor holds several.
+    /// Number of the vector, where a source tensor has several: experts first, then matrices that a backend cuts from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expert: Option<u32>,
 }

@@ -30,7 +30,10 @@ pub(super) enum Weighting {
     /// It has none: the encoding ignores them, or fits without.
     None,
     /// From the statistics; experts that saw nothing count evenly.
-    Offered,
+    Offered {
+        /// Number of the first matrix's vector among those of its source; `None` if the source has this one only.
+        first: Option<u32>,
+    },
     /// All channels count evenly.
     Even,
 }
@@ -89,12 +92,14 @@ impl Importance {
             return (Weighting::None, String::new());
         }
         let required = recipe.needs_importance_for(tensor, encoding);
+        let offered =
+            Weighting::Offered { first: self.names.get(tensor).and_then(|n| n.parts.first()).and_then(|p| p.expert) };
         let (weighting, lack) = match self.held(tensor) {
-            Held::Everything => return (Weighting::Offered, String::new()),
+            Held::Everything => return (offered, String::new()),
             Held::Nothing => {
                 (if required { Weighting::Even } else { Weighting::None }, "no importance data".to_owned())
             }
-            Held::Without(experts) => (Weighting::Offered, unseen(&experts)),
+            Held::Without(experts) => (offered, unseen(&experts)),
         };
         if required && self.missing == Missing::Refuse {
             self.refused.push(format!("{tensor} ({}): {lack}", encoding.name()));

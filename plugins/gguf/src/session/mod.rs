@@ -33,6 +33,8 @@ mod rows;
 mod shards;
 mod stored;
 
+#[cfg(test)]
+pub(crate) use collect::Origin;
 pub(crate) use collect::{Gathered, collect};
 pub use options::specs as option_specs;
 pub(crate) use stored::gather;

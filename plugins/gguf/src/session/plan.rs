@@ -195,7 +195,7 @@ pub(super) fn unit_needs(slots: &[Slot], work: &[SlotWork]) -> Vec<UnitNeed> {
         });
         let SlotWork::Encode(encoding) = work else { continue };
         need.scratch_bytes_per_thread = need.scratch_bytes_per_thread.max(scratch_bytes(encoding));
-        if encoding.weighting == Weighting::Offered {
+        if matches!(encoding.weighting, Weighting::Offered { .. }) {
             let one = |tensor: &u32| StatisticsNeed { tensor: *tensor, kinds: vec![SUM_SQUARES.into()] };
             need.statistics.extend(slot.sources.iter().map(one));
         }

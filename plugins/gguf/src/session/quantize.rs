@@ -95,12 +95,12 @@ fn encode(chunk: &Chunk, unit: &Unit, out: &Output) -> Result<u64, Error> {
 /// reached counts evenly.
 fn importance(chunk: &Chunk, unit: &Unit, tensor: usize) -> Result<Option<Vec<f32>>, Error> {
     let Encoding { columns, rows_per_part, rows_per_matrix, weighting, .. } = *chunk.encoding;
-    match weighting {
+    let first = match weighting {
         Weighting::None => return Ok(None),
         Weighting::Even => return Ok(Some(vec![1.0; columns])),
-        Weighting::Offered => {}
-    }
-    let expert = (rows_per_matrix < rows_per_part).then(|| (chunk.first_row % rows_per_part / rows_per_matrix) as u32);
+        Weighting::Offered { first } => first,
+    };
+    let expert = first.map(|first| first + (chunk.first_row % rows_per_part / rows_per_matrix) as u32);
     let Some(statistic) = unit.statistic_of(tensor, expert, StatisticKind::SumSquares) else {
         let message = format!("the statistics of tensor number {tensor} were offered and did not come");
         return Err(Error::new(Kind::MissingStatistics, message));
