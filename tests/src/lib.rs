@@ -7,6 +7,7 @@ pub mod golden;
 pub mod hub;
 pub mod judge;
 pub mod loopback;
+pub mod made_up;
 pub mod program;
 pub mod repository;
 pub mod synthetic;

@@ -4,46 +4,15 @@
 //! One figure is not the reference's: Falcon's context length, which it writes as 2048 for every model. Gemma 3's embedding has the rows
 //! of its tokenizer: of more the reference drops the last, though it lists tokens for them, and llama.cpp refuses the file.
 
-use llmq_tests::{Workdir, gguf_file::GgufFile, golden, repository};
+use llmq_tests::{Workdir, gguf_file::GgufFile, made_up::write_model, repository};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn cases() -> Vec<PathBuf> {
     let folder = repository::root().join("tests/golden/families");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
-}
-
-/// BF16 weights that follow from the tensor's place among all names and the element's place in it.
-fn weights(place: u64, elements: u64) -> Vec<u8> {
-    let value = |i: u64| {
-        let hash = (i.wrapping_mul(2_654_435_761).wrapping_add(place * 40503) & 0xffff_ffff) >> 16;
-        let bits = ((hash as f32 - 32768.0) / 524_288.0).to_bits();
-        // To the nearest, ties to even.
-        ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
-    };
-    (0..elements).flat_map(|i| value(i).to_le_bytes()).collect()
-}
-
-fn write_model(folder: &Path, case: &Value) {
-    std::fs::create_dir_all(folder).unwrap();
-    std::fs::write(folder.join("config.json"), case["config"].to_string()).unwrap();
-    for file in ["tokenizer.json", "tokenizer_config.json"] {
-        std::fs::copy(golden::model("llama-rope-llama3").join(file), folder.join(file)).unwrap();
-    }
-    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
-    for (place, (name, shape)) in case["tensors"].as_object().unwrap().iter().enumerate() {
-        let elements = shape.as_array().unwrap().iter().map(|d| d.as_u64().unwrap()).product();
-        let start = data.len();
-        data.extend(weights(place as u64, elements));
-        let entry = serde_json::json!({ "dtype": "BF16", "shape": shape, "data_offsets": [start, data.len()] });
-        header.insert(name.clone(), entry);
-    }
-    let mut header = Value::Object(header).to_string().into_bytes();
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let bytes = [(header.len() as u64).to_le_bytes().to_vec(), header, data].concat();
-    std::fs::write(folder.join("model.safetensors"), bytes).unwrap();
 }
 
 /// A value as JSON has it; keys of the families are numbers, switches, words and lists of switches.
