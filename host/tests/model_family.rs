@@ -7,14 +7,20 @@ use llmq_plugin_api::wire::{Attention, Experts, Hyperparameters, Role};
 #[test]
 fn linears_of_one_stage_share_their_feed() {
     for family in builtin() {
+        // A norm between the heads, or the product, and the last linear layer of the block feeds that layer.
+        let behind = |norm: Role, fed: Feed, otherwise: Feed| {
+            if family.templates.iter().any(|template| template.role == norm) { fed } else { otherwise }
+        };
+        let attention = behind(Role::AttnSubNorm, Feed::AttnSubNorm, Feed::Attention);
+        let product = behind(Role::FfnSubNorm, Feed::FfnSubNorm, Feed::FfnProduct);
         for (role, feed) in [
             (Role::AttnQ, Feed::AttnNorm),
             (Role::AttnK, Feed::AttnNorm),
             (Role::AttnV, Feed::AttnNorm),
-            (Role::AttnOutput, Feed::Attention),
+            (Role::AttnOutput, attention),
             (Role::FfnGate, Feed::FfnNorm),
             (Role::FfnUp, Feed::FfnNorm),
-            (Role::FfnDown, Feed::FfnProduct),
+            (Role::FfnDown, product),
             (Role::OutputHead, Feed::OutputNorm),
         ] {
             if family.templates.iter().any(|template| template.role == role) {

@@ -154,3 +154,34 @@ fn values_that_are_no_numbers_are_found_in_their_place() {
     let (row, column, value) = found(checkpoint("bitnet-packed"), Q, 8 + 2, 0b0101_1101);
     assert!((row, column) == (3, 2) && value.is_nan(), "{row} {column} {value}");
 }
+
+#[test]
+fn bitnet_models_are_rounded_by_their_class_or_by_their_config() {
+    let bitnet = |class: &str, [attention, feed_forward]: [&str; 2]| {
+        let mut folder = Folder::llama().set("architectures", json!([class]));
+        for layer in 0..2 {
+            folder = folder
+                .with(&format!("model.layers.{layer}.self_attn.{attention}.weight"), &[8])
+                .with(&format!("model.layers.{layer}.mlp.{feed_forward}.weight"), &[6]);
+        }
+        folder
+    };
+    let values = |folder: &Folder, name: &str| {
+        let place = tempfile::tempdir().unwrap();
+        folder.write(place.path());
+        let model = Model::open(place.path()).unwrap_or_else(|e| panic!("{e}"));
+        let (index, tensor) = model.description().tensor(name).unwrap();
+        let mut values = vec![0.0; tensor.elements() as usize];
+        model.read_rows_f32(index, 0, &mut values).unwrap();
+        values.sort_by(f32::total_cmp);
+        values.dedup();
+        values.len()
+    };
+    let first = bitnet("BitnetForCausalLM", ["inner_attn_ln", "ffn_layernorm"]);
+    let ours = bitnet("BitNetForCausalLM", ["attn_sub_norm", "ffn_sub_norm"]);
+    let online = json!({"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "online"});
+    assert!(values(&first, Q) <= 3 && values(&first, "lm_head.weight") > 3);
+    assert!(values(&ours, Q) > 3, "nothing in the config asks for rounding");
+    let ours = ours.set("quantization_config", online);
+    assert!(values(&ours, Q) <= 3 && values(&ours, "model.layers.0.self_attn.attn_sub_norm.weight") > 3);
+}

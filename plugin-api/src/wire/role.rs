@@ -118,6 +118,10 @@ roles! {
     SharedExpertRouter = "shared_expert_router",
     /// Stored rotary frequencies; derived data that backends may recompute.
     RopeFrequencies = "rope_frequencies",
+    /// Norm between the attention heads and the output projection (BitNet).
+    AttnSubNorm = "attn_sub_norm",
+    /// Norm between the activated product and the down projection (BitNet).
+    FfnSubNorm = "ffn_sub_norm",
 }
 
 impl Role {
@@ -168,6 +172,8 @@ impl Role {
                 | AttnKvANorm
                 | FfnNorm
                 | FfnPostNorm
+                | AttnSubNorm
+                | FfnSubNorm
         )
     }
 }

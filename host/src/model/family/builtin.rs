@@ -42,6 +42,8 @@ static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
         ("deepseek_v3", include_str!("../../../families/deepseek_v3.toml")),
         ("gpt_oss", include_str!("../../../families/gpt_oss.toml")),
         ("glm4", include_str!("../../../families/glm4.toml")),
+        ("bitnet", include_str!("../../../families/bitnet.toml")),
+        ("bitnet_b158", include_str!("../../../families/bitnet_b158.toml")),
     ]
     .into_iter()
     // Our own text, read whole by the tests below: a mistake in it cannot reach a user.

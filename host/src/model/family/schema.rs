@@ -33,6 +33,10 @@ pub enum Feed {
     AttnKvANorm,
     /// Output of the last norm.
     OutputNorm,
+    /// Output of the norm behind the attention heads.
+    AttnSubNorm,
+    /// Output of the norm behind the activated product.
+    FfnSubNorm,
 }
 
 /// Which layers use a sliding attention window, where config.json gives no `layer_types`.

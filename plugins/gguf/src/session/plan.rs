@@ -35,6 +35,7 @@ impl GgufSession {
         }
         let recipe = offered(&request.level).ok_or_else(|| unknown_level(&request.level))?;
         let arch = arch::by_family(&description.family).ok_or_else(|| unknown_family(description))?;
+        refuse_other_activation(arch, description)?;
         let mut collection = collect(arch, description)?;
         let layers = description.hyperparameters.layers;
         let pruned = options.quantizer.prune.as_ref().map(|text| layers_of(text, layers)).transpose()?;
@@ -261,6 +262,21 @@ fn rotates_all_but_every_fourth(model: &ModelDescription) -> bool {
 
 pub(super) fn unknown_level(level: &str) -> Error {
     Error::new(Kind::InvalidRequest, format!("the level `{level}` is not one of GGUF's")).subject(level)
+}
+
+/// llama.cpp's BitNet has one activation. With another one every layer, and so all output, would be wrong.
+fn refuse_other_activation(arch: &Architecture, model: &ModelDescription) -> Result<(), Error> {
+    let activation = &model.hyperparameters.activation;
+    if arch.name != "bitnet" || activation == arch.activation {
+        return Ok(());
+    }
+    let message = format!(
+        "llama.cpp computes `{}` in every BitNet model, and this one needs `{activation}`: it would answer with nonsense",
+        arch.activation
+    );
+    Err(Error::new(Kind::UnsupportedModel, message)
+        .subject(&model.architecture)
+        .hint("use a runtime of the model's own, or a BitNet model of the Llama architecture such as Falcon3-1.58bit"))
 }
 
 fn unknown_family(model: &ModelDescription) -> Error {

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// One tensor with its bytes.
+#[derive(Clone)]
 pub struct Stored {
     pub name: String,
     pub dtype: String,

@@ -2,6 +2,7 @@
 //! writes.
 
 mod bert;
+mod bitnet;
 mod deepseek;
 mod gemma;
 mod glm;
@@ -67,6 +68,7 @@ static GROUPS: &[&[Architecture]] = &[
     bert::ENTRIES,
     deepseek::ENTRIES,
     gpt_oss::ENTRIES,
+    bitnet::ENTRIES,
 ];
 
 impl Architecture {
