@@ -4,6 +4,9 @@ use crate::golden;
 use serde_json::Value;
 use std::path::Path;
 
+/// A tensor to be stored: name, type, shape, bytes.
+pub type Stored = (String, &'static str, Value, Vec<u8>);
+
 /// BF16 weights that follow from the tensor's place among all names and the element's place in it.
 fn weights(place: u64, elements: u64) -> Vec<u8> {
     let value = |i: u64| {
@@ -30,7 +33,7 @@ pub fn write_model(folder: &Path, case: &Value) {
 }
 
 /// Writes tensors (name, type, shape, bytes) behind each other.
-pub fn write_safetensors(path: &Path, tensors: impl Iterator<Item = (String, &'static str, Value, Vec<u8>)>) {
+pub fn write_safetensors(path: &Path, tensors: impl Iterator<Item = Stored>) {
     let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
     for (name, dtype, shape, bytes) in tensors {
         let start = data.len();
@@ -42,4 +45,18 @@ pub fn write_safetensors(path: &Path, tensors: impl Iterator<Item = (String, &'s
     header.resize(header.len().next_multiple_of(8), b' ');
     let bytes = [(header.len() as u64).to_le_bytes().to_vec(), header, data].concat();
     std::fs::write(path, bytes).unwrap();
+}
+
+/// The tensors of a file that [`write_safetensors`] wrote.
+pub fn read_safetensors(path: &Path) -> Vec<Stored> {
+    let bytes = std::fs::read(path).unwrap();
+    let (length, rest) = bytes.split_first_chunk::<8>().expect("a length");
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let header: Value = serde_json::from_slice(header).unwrap();
+    let tensor = |(name, entry): (&String, &Value)| {
+        let place = |at: usize| entry["data_offsets"][at].as_u64().unwrap() as usize;
+        let dtype = if entry["dtype"] == "U8" { "U8" } else { "BF16" };
+        (name.clone(), dtype, entry["shape"].clone(), data[place(0)..place(1)].to_vec())
+    };
+    header.as_object().unwrap().iter().map(tensor).collect()
 }

@@ -1,6 +1,7 @@
 //! How the numbers of a tensor come out of its bytes.
 
 use super::float8::{Float8, Scales};
+use super::mxfp4;
 use super::ternary::{Level, Size, round_to_three, unpack_row};
 use super::{Dtype, MappedFile, ModelError, first_non_finite};
 use llmq_plugin_api::wire::{Role, TensorDescription};
@@ -44,6 +45,8 @@ pub enum Form {
     Scaled(Float8, Scales),
     /// Weights of three values, four to a byte.
     Packed(Size),
+    /// 4-bit floats in blocks, with the place of the blocks' exponents.
+    Mxfp4(Place),
     /// Numbers that the model rounds to three values.
     Masters(Dtype, Arc<Level>),
 }
@@ -53,7 +56,7 @@ impl Content {
     pub fn dtype(&self) -> Dtype {
         match &self.form {
             Form::Plain(dtype) | Form::Strided(dtype, _) | Form::Masters(dtype, _) => *dtype,
-            Form::Scaled(..) | Form::Packed(_) => Dtype::F32,
+            Form::Scaled(..) | Form::Packed(_) | Form::Mxfp4(_) => Dtype::F32,
         }
     }
 
@@ -79,6 +82,7 @@ impl Content {
             Form::Plain(_) | Form::Strided(..) | Form::Masters(..) => None,
             Form::Scaled(_, scales) => Some(&scales.place),
             Form::Packed(size) => Some(&size.place),
+            Form::Mxfp4(place) => Some(place),
         }
     }
 
@@ -108,6 +112,13 @@ impl Content {
                 let values = size.values(files);
                 for (row, out) in (first..).zip(out.chunks_mut(columns)) {
                     unpack_row(bytes, row, values, out);
+                }
+            }
+            Form::Mxfp4(place) => {
+                let inputs = shape.iter().rev().nth(1).map_or(1, |inputs| *inputs as usize);
+                let stack = mxfp4::Stack { blocks: bytes, scales: mxfp4::scales(files, place), inputs };
+                for (row, out) in (first..).zip(out.chunks_mut(columns)) {
+                    stack.unpack_row(row, out);
                 }
             }
             Form::Masters(dtype, level) => {

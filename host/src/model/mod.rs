@@ -15,6 +15,7 @@ mod finite;
 mod float8;
 mod folder;
 mod mapping;
+mod mxfp4;
 mod name;
 mod quantized;
 mod safetensors_header;

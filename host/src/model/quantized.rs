@@ -13,6 +13,8 @@ pub enum Scheme {
     Float8 { block: Option<[u64; 2]> },
     /// Linear layers as packed weights of three values, divided by their scale or multiplied with it.
     Ternary { divides: bool },
+    /// Experts as blocks of 4-bit floats.
+    Mxfp4,
     /// Linear layers as numbers that the model rounds to three values.
     TernaryMasters,
 }
@@ -50,6 +52,7 @@ pub fn scheme(config: &Map<String, Value>) -> Result<Scheme, ModelError> {
     };
     match method {
         "fp8" => Ok(Scheme::Float8 { block: block(declared, "weight_block_size")? }),
+        "mxfp4" => Ok(Scheme::Mxfp4),
         "fbgemm_fp8" => Ok(Scheme::Float8 { block: None }),
         "modelopt" => match word("quant_algo") {
             Some("FP8") => Ok(Scheme::Float8 { block: None }),
@@ -122,6 +125,7 @@ mod tests {
             (json!({"quant_method": "fp8", "weight_block_size": [128, 64]}), block(128, 64)),
             (json!({"quant_method": "fp8", "weight_block_size": null}), Scheme::Float8 { block: None }),
             (json!({"quant_method": "fbgemm_fp8"}), Scheme::Float8 { block: None }),
+            (json!({"quant_method": "mxfp4", "modules_to_not_convert": ["lm_head"]}), Scheme::Mxfp4),
             (json!({"quant_method": "modelopt", "quant_algo": "FP8"}), Scheme::Float8 { block: None }),
             (
                 compressed(json!({"type": "float", "num_bits": 8, "strategy": "channel"})),

@@ -2,6 +2,7 @@
 
 use super::content::{Content, Form, Place};
 use super::float8::{Float8, ScaleDtype, Scales};
+use super::mxfp4;
 use super::quantized::Scheme;
 use super::stored::StoredTensor;
 use super::ternary::{PER_BYTE, Size};
@@ -57,6 +58,9 @@ pub fn sources(
             (Some(float8), _) => shelf.float8(*file, tensor, float8, &mut used)?,
             (None, Scheme::Ternary { .. }) if tensor.dtype == StoredDtype::U8 => {
                 shelf.packed(*file, tensor, &mut used)?
+            }
+            (None, Scheme::Mxfp4) if tensor.dtype == StoredDtype::U8 && tensor.name.ends_with(mxfp4::BLOCKS) => {
+                shelf.mxfp4(*file, tensor, &mut used)?
             }
             _ => plain(*file, tensor),
         };
@@ -149,6 +153,22 @@ impl<'a> Shelf<'a> {
         Ok(self.computed(file, tensor, shape, Form::Packed(size)))
     }
 
+    fn mxfp4(&self, file: usize, tensor: &StoredTensor, used: &mut HashSet<&'a str>) -> Result<Source, ModelError> {
+        let stem = tensor.name.strip_suffix(mxfp4::BLOCKS).unwrap_or(&tensor.name);
+        let (scale_file, scale) = self.named(file, tensor, &[format!("{stem}{}", mxfp4::SCALES)])?;
+        if scale.dtype != StoredDtype::U8 {
+            let problem = format!("its exponents `{}` have dtype {}, not U8", scale.name, scale.dtype);
+            return Err(self.fault(file, tensor, problem));
+        }
+        let shape = mxfp4::shape(&tensor.shape, &scale.shape).ok_or_else(|| {
+            let (blocks, scales) = (&tensor.shape, &scale.shape);
+            self.fault(file, tensor, format!("its exponents of shape {scales:?} do not fit its own shape {blocks:?}"))
+        })?;
+        used.insert(&scale.name);
+        let source = self.computed(file, tensor, shape, Form::Mxfp4(place(scale_file, scale)));
+        Ok(Source { name: stem.to_owned(), ..source })
+    }
+
     fn computed(&self, file: usize, tensor: &StoredTensor, shape: Vec<u64>, form: Form) -> Source {
         let content = Content { place: place(file, tensor), stored: tensor.dtype.to_string(), form };
         Source { name: tensor.name.clone(), shape, dtype: StoredDtype::F32, file, content: Some(content) }
@@ -162,6 +182,16 @@ impl<'a> Shelf<'a> {
         endings: &[&str],
     ) -> Result<(usize, &'a StoredTensor), ModelError> {
         let names: Vec<String> = endings.iter().map(|ending| format!("{}{ending}", tensor.name)).collect();
+        self.named(file, tensor, &names)
+    }
+
+    /// The one tensor of these names.
+    fn named(
+        &self,
+        file: usize,
+        tensor: &StoredTensor,
+        names: &[String],
+    ) -> Result<(usize, &'a StoredTensor), ModelError> {
         let found: Vec<usize> = names.iter().filter_map(|name| self.places.get(name.as_str()).copied()).collect();
         let (scale_file, scale) = match found.as_slice() {
             [one] => (self.stored[*one].0, &self.stored[*one].1),

@@ -42,6 +42,11 @@ impl View {
         self.columns
     }
 
+    /// Elements of the source from one column to the next.
+    pub fn column_stride(&self) -> usize {
+        self.column_stride
+    }
+
     /// The element of the source at a row and a column.
     pub fn element(&self, mut row: usize, column: usize) -> usize {
         let mut last = None;

@@ -20,14 +20,18 @@ struct Chunk<'s> {
     rows: usize,
 }
 
-/// Rows of `columns` weights in a chunk.
-pub(super) fn chunk_rows(columns: usize) -> usize {
-    (CHUNK_WEIGHTS / columns.max(1)).max(1)
+/// The same where columns of the source become rows: every chunk reads all source rows of its matrix, so there must be few.
+const CROSSED_CHUNK_WEIGHTS: usize = 4 * 1024 * 1024;
+
+/// Rows in a chunk.
+pub(super) fn chunk_rows(encoding: &Encoding) -> usize {
+    let weights = if encoding.view.column_stride() > 1 { CROSSED_CHUNK_WEIGHTS } else { CHUNK_WEIGHTS };
+    (weights / encoding.columns.max(1)).max(1)
 }
 
 /// Bytes that one thread needs for one chunk.
 pub(super) fn scratch_bytes(encoding: &Encoding) -> u64 {
-    let rows = chunk_rows(encoding.columns).min(encoding.rows_per_part);
+    let rows = chunk_rows(encoding).min(encoding.rows_per_matrix.max(1));
     let weights = (rows * encoding.columns) as u64;
     let importance = encoding.columns as u64 * 4;
     let row = encoding.target.row_bytes(encoding.columns as u64).unwrap_or(0);
@@ -57,7 +61,7 @@ pub(super) fn quantize(session: &GgufSession, cx: &Context, unit: &Unit, out: &O
 
 /// Chunks never cross the border between two matrices, so each has one source and one set of importance weights.
 fn cut<'s>(slot: usize, encoding: &'s Encoding, chunks: &mut Vec<Chunk<'s>>) {
-    let step = chunk_rows(encoding.columns);
+    let step = chunk_rows(encoding);
     let end = encoding.rows_per_matrix.max(1);
     for matrix in 0..encoding.parts.len() * encoding.rows_per_part / end {
         for first in (0..end).step_by(step) {

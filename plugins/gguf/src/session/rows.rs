@@ -11,7 +11,9 @@ pub(super) fn gather(encoding: &Encoding, unit: &Unit, first_row: usize, out: &m
     let tensor = unit.tensor(encoding.parts[part])?;
     let columns = tensor.columns();
     if columns == 0 || encoding.view.source_row(first, columns).is_none() {
-        scattered(encoding, tensor, first, out)?;
+        if !crossed(encoding, tensor, first, out)? {
+            scattered(encoding, tensor, first, out)?;
+        }
     } else {
         whole_rows(encoding, tensor, first, out)?;
     }
@@ -49,7 +51,30 @@ fn whole_rows(encoding: &Encoding, tensor: &Tensor, first: usize, out: &mut [f32
     Ok(())
 }
 
-/// Rows whose weights lie apart in the source: transposed matrices, vectors whose elements change places.
+/// Rows that are columns of the source: each source row is read once and gives one weight to every row. `false`, and nothing
+/// done, if the rows lie otherwise.
+fn crossed(encoding: &Encoding, tensor: &Tensor, first: usize, out: &mut [f32]) -> Result<bool, Error> {
+    let (columns, stride) = (tensor.columns(), encoding.view.column_stride());
+    if columns == 0 || stride == 0 || !stride.is_multiple_of(columns) {
+        return Ok(false);
+    }
+    let places: Vec<usize> =
+        (0..out.len() / encoding.columns).map(|row| encoding.view.element(first + row, 0)).collect();
+    let start = places.first().map_or(0, |place| place / columns);
+    if places.iter().any(|place| place / columns != start) {
+        return Ok(false);
+    }
+    let mut row = vec![0.0; columns];
+    for column in 0..encoding.columns {
+        tensor.read_rows(start + column * (stride / columns), &mut row)?;
+        for (out, place) in out.chunks_exact_mut(encoding.columns).zip(&places) {
+            out[column] = row[place % columns];
+        }
+    }
+    Ok(true)
+}
+
+/// Rows whose weights lie apart in the source in any other way: vectors whose elements change places.
 fn scattered(encoding: &Encoding, tensor: &Tensor, first: usize, out: &mut [f32]) -> Result<(), Error> {
     let columns = tensor.columns();
     // By source row, so that each is read once per chunk.
