@@ -16,7 +16,10 @@ const MEAN_KL: f64 = 1e-5;
 /// Models that llama.cpp itself computes differently, whatever is in the file, and why.
 const COMPUTED_OTHERWISE: &[(&str, &str)] = &[
     ("smollm3", "llama.cpp rotates all layers but every fourth, whatever no_rope_layers says"),
-    ("phi3-longrope", "llama.cpp chooses the factors by the size of its context, transformers by the length of the text"),
+    (
+        "phi3-longrope",
+        "llama.cpp chooses the factors by the size of its context, transformers by the length of the text",
+    ),
 ];
 
 struct Judged {

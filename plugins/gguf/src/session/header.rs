@@ -3,6 +3,7 @@
 use super::collect::Gathered;
 use super::options::Options;
 use super::override_kv::{apply, put_last};
+use super::phi3_name;
 use super::pooling::pooling;
 use crate::arch::{Architecture, write_keys};
 use crate::metadata::{GeneralInputs, Parameters, general, quantization_version};

@@ -24,6 +24,7 @@ mod header;
 mod importance;
 mod options;
 mod override_kv;
+mod phi3_name;
 mod plan;
 mod pooling;
 mod prune;

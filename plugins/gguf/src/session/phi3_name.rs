@@ -15,8 +15,10 @@ pub(super) fn warning(keys: &[KeyValue]) -> Option<String> {
         return None;
     }
     let Some(Value::Array(Array::String(tokens))) = value("tokenizer.ggml.tokens") else { return None };
-    let missing: Vec<&str> =
-        LOOKED_UP.into_iter().filter(|wanted| !tokens.iter().any(|token| token.as_bytes() == wanted.as_bytes())).collect();
+    let missing: Vec<&str> = LOOKED_UP
+        .into_iter()
+        .filter(|wanted| !tokens.iter().any(|token| token.as_slice() == wanted.as_bytes()))
+        .collect();
     if missing.is_empty() {
         return None;
     }
