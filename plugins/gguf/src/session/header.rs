@@ -75,7 +75,8 @@ pub(super) fn metadata(
     if let Some(layers) = layers {
         put_last(&mut out, &format!("{}.block_count", arch.name), layers.into());
     }
-    let warnings = [general.warnings, pooling_warnings, vocabulary.warnings, told.warnings].concat();
+    let told_of_the_name = phi3_name::warning(&out).into_iter().collect();
+    let warnings = [general.warnings, pooling_warnings, vocabulary.warnings, told.warnings, told_of_the_name].concat();
     Ok(Metadata { key_values: out, warnings, notes: [vocabulary.notes, told.notes].concat() })
 }
 
