@@ -231,3 +231,12 @@ fn what_llama_cpp_will_do_differently_is_said() {
     assert!(plan.warnings.iter().any(|w| w.contains("no effect")), "{:?}", plan.warnings);
     assert!(plan.notes.iter().any(|n| n.contains("llama-bpe")), "{:?}", plan.notes);
 }
+
+#[test]
+fn a_name_that_llama_cpp_refuses_is_warned_of() {
+    let folder = models::tiny();
+    let warned =
+        |job: Job| job.run().unwrap().plan.warnings.iter().any(|w| w.contains("choose another name with --name"));
+    assert!(!warned(Job::new(&folder, "Q8_0")));
+    assert!(warned(Job::new(&folder, "Q8_0").option("name", "Phi-3 of my own")));
+}
