@@ -31,6 +31,64 @@ fn quantize(work: &Workdir, folder: &Path, level: &str, name: &str, options: &[&
         .succeed();
 }
 
+/// The first 24 hexadecimal digits.
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the reference makes of a GGUF file.
+fn theirs(work: &Workdir, judge: &Path, source: &Path, level: &str, options: &[&str]) -> Vec<u8> {
+    let output = Command::new("python3")
+        .arg(repository::root().join("tests/judge/llama_quantize.py"))
+        .args([source, &work.join("theirs.gguf")])
+        .args([
+            level.as_ref(),
+            judge.join("node_modules/@node-llama-cpp/linux-x64/bins/linux-x64").as_os_str(),
+            "2".as_ref(),
+        ])
+        .args(options)
+        .output()
+        .expect("python3 runs");
+    assert!(output.status.success(), "{level} {options:?}: {}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read(work.join("theirs.gguf")).unwrap()
+}
+
+/// The source was made with importance weights: its keys about them move to the end where they are set anew.
+#[test]
+fn gguf_sources_follow_the_options_too() {
+    let work = Workdir::new();
+    let matrix = |form: &str| repository::root().join("tests/imatrix").join(form).display().to_string();
+    let (first, second) = (matrix("tiny-model.gguf"), matrix("tiny-model.dat"));
+    quantize(&work, &repository::tiny_model(), "Q4_K_M", "source", &["--imatrix", &first]);
+    let (source, place) = (work.join("source.gguf"), judge::folder("options of llama-quantize"));
+    let anew = ["--allow-requantize", "--imatrix", &second];
+    let mut wrong = Vec::new();
+    for (level, expected, options) in [
+        ("COPY", "186e15c50f3b47ecfb1811de", &["--prune-layers", "0", "--override-kv", "general.name=str:X"][..]),
+        ("Q2_K", "96480897b732cadc79b9ec95", &["--allow-requantize", "--pure", "--prune-layers", "1"]),
+        (
+            "Q3_K_M",
+            "538ff52e6174f75f95c58c31",
+            &[&anew[..], &["--leave-output-tensor", "--tensor-type", "attn_v=Q5_K"]].concat(),
+        ),
+        (
+            "IQ2_XS",
+            "3c8bd659d442becc556f06a0",
+            &[&anew[..], &["--prune-layers", "0", "--override-kv", "a.b=int:3"]].concat(),
+        ),
+    ] {
+        quantize(&work, &source, level, "ours", options);
+        let ours = std::fs::read(work.join("ours.gguf")).unwrap();
+        if hash(&ours) != expected {
+            wrong.push(format!("{level} {options:?}: {}", hash(&ours)));
+        }
+        if place.as_ref().is_some_and(|place| theirs(&work, place, &source, level, options) != ours) {
+            wrong.push(format!("{level} {options:?}: differs from llama-quantize"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn files_equal_those_of_llama_quantize_with_the_same_options() {
     let work = Workdir::new();
@@ -45,24 +103,15 @@ fn files_equal_those_of_llama_quantize_with_the_same_options() {
         let folder = model(&work, name);
         quantize(&work, &folder, level, "ours", &options);
         let ours = std::fs::read(work.join("ours.gguf")).unwrap();
-        let hash: String = Sha256::digest(&ours).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        if hash != *expected {
-            wrong.push(format!("{line}: {hash}"));
+        if hash(&ours) != *expected {
+            wrong.push(format!("{line}: {}", hash(&ours)));
         }
         if let Some(place) = &place {
             let source = work.join(&format!("{name}-{precision}.gguf"));
             if !source.exists() {
                 quantize(&work, &folder, precision, &format!("{name}-{precision}"), &[]);
             }
-            let output = Command::new("python3")
-                .arg(repository::root().join("tests/judge/llama_quantize.py"))
-                .args([&source, &work.join("theirs.gguf")])
-                .args([level.as_ref(), place.join("node_modules/@node-llama-cpp/linux-x64/bins/linux-x64").as_os_str()])
-                .args(&options)
-                .output()
-                .expect("python3 runs");
-            assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-            if std::fs::read(work.join("theirs.gguf")).unwrap() != ours {
+            if theirs(&work, place, &source, level, &options) != ours {
                 wrong.push(format!("{line}: differs from llama-quantize"));
             }
         }
