@@ -63,6 +63,7 @@ impl Program {
             }
         }
         command.env("XDG_CACHE_HOME", folder.join(".cache")).env("XDG_DATA_HOME", folder.join(".data"));
+        command.env("XDG_CONFIG_HOME", folder.join(".config"));
         Program { command }
     }
 

@@ -2,7 +2,7 @@
 
 use super::ModelError;
 use super::config::{Fields, class_and_family, read_hyperparameters, text_model_config};
-use super::family::{Answers, Families, FoundTensor, assign};
+use super::family::{Answers, Families, FoundTensor, assign, own};
 use super::source::usual_dtype;
 use llmq_plugin_api::wire::ModelDescription;
 use serde_json::Value;
@@ -28,7 +28,8 @@ pub fn describe(
     notes: &mut Vec<String>,
 ) -> Result<(ModelDescription, Vec<usize>), ModelError> {
     let text = text_model_config(config)?;
-    let (architecture, family) = class_and_family(&text, Families::default())?;
+    let (architecture, family) = class_and_family(&text, Families { own: own()? })?;
+    let (architecture, family_id) = family.for_backends(architecture, notes);
     let fields = Fields::new(&text, family);
     let mut hyperparameters = read_hyperparameters(&fields)?;
     let found: Vec<FoundTensor<'_>> = listed
@@ -55,7 +56,7 @@ pub fn describe(
     let mut description = ModelDescription {
         name: String::new(),
         architecture,
-        family: family.id.clone(),
+        family: family_id,
         config: config.clone(),
         generation_config: Value::Null,
         hyperparameters,

@@ -143,6 +143,14 @@ pub enum ModelError {
         /// Supported classes with similar names, nearest first.
         nearest: Vec<String>,
     },
+    /// A description of a family by the user that cannot be used.
+    #[error("the family description `{}` {problem}", path.display())]
+    OwnFamily {
+        /// The file, or the folder of all of them.
+        path: PathBuf,
+        /// The rest of the sentence.
+        problem: String,
+    },
     /// A weight file that is damaged or hostile.
     #[error("{file}: {problem}")]
     Weights {
@@ -247,7 +255,7 @@ impl ModelError {
         use ModelError::*;
         match self {
             NotFound { .. } | NoConfig { .. } | NoWeights { .. } => ModelErrorKind::NotFound,
-            NotAFolder { .. } | AlreadyQuantized { .. } | Adapter { .. } => ModelErrorKind::Argument,
+            NotAFolder { .. } | AlreadyQuantized { .. } | Adapter { .. } | OwnFamily { .. } => ModelErrorKind::Argument,
             LegacyPytorch { .. } | UnknownArchitecture { .. } | UnknownTensor { .. } | Dtype { .. } => {
                 ModelErrorKind::Unsupported
             }
@@ -277,8 +285,9 @@ impl ModelError {
             }
             Config { key, .. } => format!("Compare `{key}` with the model's published config.json and correct it."),
             UnknownArchitecture { .. } => {
-                "Choose a model of a supported architecture, or ask for this one to be added.".into()
+                "Choose a model of a supported architecture, or describe this one if it computes like one of them (README: A family of your own).".into()
             }
+            OwnFamily { .. } => "Correct the description (README: A family of your own), or remove the file.".into(),
             Weights { .. } => "The file is damaged or was not downloaded completely; download it again.".into(),
             Shards { .. } => "Download the missing files, or remove files left over from another download.".into(),
             UnknownTensor { .. } => {

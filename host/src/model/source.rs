@@ -4,7 +4,7 @@ use super::config::{
     AttentionWindows, Fields, class_and_family, read_attention_windows, read_hyperparameters, text_model_config,
 };
 use super::content::{Content, Form, same_rows};
-use super::family::{Answers, Families, Family, FoundTensor, assign};
+use super::family::{Answers, Families, Family, FoundTensor, assign, own};
 use super::fingerprint::fingerprint;
 use super::folder::{GENERATION_CONFIG, parse, read_config, require_folder};
 use super::name::model_name;
@@ -65,12 +65,13 @@ impl Model {
         let config = read_config(path)?;
         let text = text_model_config(&config)?;
         let scheme = scheme(&text)?;
-        let (architecture, family) = class_and_family(&text, Families::default())?;
+        let (architecture, family) = class_and_family(&text, Families { own: own()? })?;
         let fields = Fields::new(&text, family);
         let mut hyperparameters = read_hyperparameters(&fields)?;
         let windows = read_attention_windows(&fields, hyperparameters.layers)?;
 
         let WeightFiles { files, container, tensors, mut notes } = open_weights(path)?;
+        let (architecture, family_id) = family.for_backends(architecture, &mut notes);
         let stored = unstack(family, tensors, &mut notes);
         let sources = sources(scheme, &files, &stored, &mut notes)?;
         let found: Vec<FoundTensor<'_>> = sources
@@ -105,7 +106,7 @@ impl Model {
         let mut description = ModelDescription {
             name: model_name(path),
             architecture,
-            family: family.id.clone(),
+            family: family_id,
             config: scheme.settled(config),
             generation_config,
             hyperparameters,

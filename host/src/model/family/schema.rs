@@ -148,6 +148,8 @@ pub struct IgnoredTensor {
 pub struct Family {
     /// Short name, for example `llama`.
     pub id: String,
+    /// The built-in family that backends take the models for, in descriptions by users.
+    pub like: Option<String>,
     /// Class names in `architectures`, the usual one first.
     pub classes: Vec<String>,
     /// `model_type` words, for configs without `architectures`.
@@ -196,6 +198,7 @@ impl Family {
             .map(|entry| Ok(IgnoredTensor { pattern: NamePattern::parse(&entry.name)?, reason: entry.reason }));
         Ok(Family {
             id: file.id,
+            like: file.like,
             classes: file.classes,
             model_types: file.model_types,
             norm: file.norm,
@@ -230,6 +233,7 @@ impl Family {
 #[serde(deny_unknown_fields)]
 struct FamilyFile {
     id: String,
+    like: Option<String>,
     classes: Vec<String>,
     model_types: Vec<String>,
     norm: String,
