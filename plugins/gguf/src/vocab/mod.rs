@@ -12,6 +12,7 @@ mod error;
 mod folder;
 mod hf_tokens;
 mod inputs;
+mod internlm2;
 mod limits;
 mod merges;
 mod post_processor;
@@ -116,6 +117,11 @@ pub fn build_with(inputs: &VocabInputs<'_>, scores: Scores) -> Result<Vocab, Voc
             Some(id) => special.offer(role, id, count, &mut warnings),
             None => warnings.push(format!("no added token {text:?} for the role {role}; left out")),
         }
+    }
+    if route.style == AddedStyle::InternLm2
+        && let Some(id) = internlm2::chat_end(&folder)?
+    {
+        special.replace("eos", id, count, &mut warnings);
     }
     special.write(&mut list);
     extras(&route, inputs, &folder, count, &mut list, &mut warnings)?;

@@ -89,6 +89,7 @@ const ROUTES: &[(Route, &[&str])] = &[
     ]),
     (Route { extra: Extra::Gemma, ..NO_PREFIX }, &["GemmaForCausalLM"]),
     (Route { style: AddedStyle::Phi3, ..SENTENCEPIECE }, &["Phi3ForCausalLM", "Phi4ForCausalLMV", "PhiMoEForCausalLM"]),
+    (Route { style: AddedStyle::InternLm2, ..SENTENCEPIECE }, &["InternLM2ForCausalLM"]),
     (Route { space_prefix: SpacePrefix::ConfiguredLast, ..SENTENCEPIECE }, &[
         "Ernie4_5ForCausalLM", "Ernie4_5_ForCausalLM", "Ernie4_5_MoeForCausalLM", "PanguEmbeddedForCausalLM",
     ]),
@@ -146,7 +147,7 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
     ]),
     ("its converter rewrites single tokens in ways that are not covered yet", &[
         "ArcticForCausalLM", "ChatGLMModel", "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
-        "InternLM2ForCausalLM", "InternLM3ForCausalLM", "LagunaForCausalLM", "Plamo2ForCausalLM", "Plamo3ForCausalLM",
+        "InternLM3ForCausalLM", "LagunaForCausalLM", "Plamo2ForCausalLM", "Plamo3ForCausalLM",
         "XverseForCausalLM",
     ]),
 ];

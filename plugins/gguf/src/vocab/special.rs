@@ -99,6 +99,15 @@ impl Special {
         }
     }
 
+    /// Sets a role's id whatever it was, unless no such token exists; its place among the roles stays.
+    pub(super) fn replace(&mut self, role: &'static str, id: i64, vocab_len: usize, warnings: &mut Vec<String>) {
+        let known = self.ids.iter_mut().find(|(known, _)| *known == role);
+        match (known, u64::try_from(id)) {
+            (Some(known), Ok(id)) if id < vocab_len as u64 => known.1 = id,
+            _ => self.offer(role, id, vocab_len, warnings),
+        }
+    }
+
     /// Leaves the chat template out, for a second pass that must not add it again.
     pub(super) fn without_template(mut self) -> Self {
         self.templates.clear();

@@ -1,10 +1,10 @@
 //! A SentencePiece `tokenizer.model` with the tokens added on top, as the `llama` vocabulary.
 
-use crate::value::KeyValue;
+use crate::value::{KeyValue, set};
 
 use super::folder::Folder;
 use super::token::{Kind, Tokens, added};
-use super::{VocabError, sentencepiece};
+use super::{VocabError, internlm2, sentencepiece};
 
 /// How tokens of the configuration files are told apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(super) enum AddedStyle {
     Usual,
     /// By flag only, text untouched, and tokenizer.json's list counts too (Phi 3).
     Phi3,
+    /// As Phi 3, and some pieces are told apart by their text (InternLM 2).
+    InternLm2,
 }
 
 /// The score of a token from the added-token files.
@@ -42,7 +44,9 @@ pub(super) fn write(
         warnings.push(format!("the last {surplus} pieces of tokenizer.model have no row in the embedding; left out"));
     }
     for (id, piece) in model.pieces.iter().enumerate() {
-        tokens.put(id as u64, piece.text, piece.kind, piece.score);
+        let (text, kind) =
+            if style == AddedStyle::InternLm2 { internlm2::piece(piece) } else { (piece.text, piece.kind) };
+        tokens.put(id as u64, text, kind, piece.score);
     }
     let mut put = |file, id: u64, text: &str, kind, stored: String| {
         if !tokens.put(id, stored, kind, ADDED) {
@@ -60,11 +64,11 @@ pub(super) fn write(
     for (id, text, special) in folder.added_tokens_decoder()? {
         let (kind, stored) = match style {
             AddedStyle::Usual => added(text, special),
-            AddedStyle::Phi3 => (flagged(special), text.to_owned()),
+            AddedStyle::Phi3 | AddedStyle::InternLm2 => (flagged(special), text.to_owned()),
         };
         put("tokenizer_config.json", id, text, kind, stored);
     }
-    if style == AddedStyle::Phi3 {
+    if style != AddedStyle::Usual {
         for entry in folder.tokenizer["added_tokens"].as_array().into_iter().flatten() {
             if let (Some(id), Some(text)) = (entry["id"].as_u64(), entry["content"].as_str()) {
                 let kind = flagged(entry["special"].as_bool().unwrap_or(false));
@@ -74,5 +78,8 @@ pub(super) fn write(
     }
     let count = tokens.len();
     tokens.write("llama", Some("default"), list);
+    if style == AddedStyle::InternLm2 {
+        set(list, "tokenizer.ggml.add_space_prefix", model.space_in_front);
+    }
     Ok(count)
 }
