@@ -19,9 +19,11 @@ pub(super) fn piece<'a>(piece: &Piece<'a>) -> (&'a [u8], Kind) {
 /// The id of the token that ends a turn; tokenizer.json's word counts more.
 pub(super) fn chat_end(folder: &Folder<'_>) -> Result<Option<i64>, VocabError> {
     let added = folder.tokenizer["added_tokens"].as_array().into_iter().flatten();
-    let listed = added.filter(|entry| entry["content"] == CHAT_END).filter_map(|entry| entry["id"].as_i64()).last();
+    let listed =
+        added.filter(|entry| entry["content"] == CHAT_END).filter_map(|entry| entry["id"].as_i64()).next_back();
     let decoder = folder.added_tokens_decoder()?;
-    let configured = decoder.iter().filter(|(_, text, _)| *text == CHAT_END).map(|(id, ..)| i64::try_from(*id)).last();
+    let configured =
+        decoder.iter().filter(|(_, text, _)| *text == CHAT_END).map(|(id, ..)| i64::try_from(*id)).next_back();
     Ok(listed.or(configured.and_then(Result::ok)))
 }
 
