@@ -1,4 +1,4 @@
-//! Statistics of what arrives at every linear layer, gathered without loss and kept in a file that merges.
+//! Statistics of what arrives at every linear layer, gathered without loss.
 //!
 //! | where | what |
 //! |---|---|
@@ -6,11 +6,8 @@
 //! | `gram` | [`Gram`]: `sum x x^T`, its kernel and its error bound |
 //! | `record` | [`Record`], [`Entry`]: finished statistics and the tensors they belong to |
 //! | `views` | importance, means, maxima, a dense Gram matrix |
-//! | `merge` | statistics of two texts, or of two parts of one |
-//! | `unit` | the file of one unit; `FORMAT.md` describes its bytes |
-//! | `folder` | [`Folder`]: the files of a model, complete unit by unit, resumable |
 //!
-//! The crate opens files only in `folder`, and knows neither models nor plugins.
+//! The crate knows neither models nor plugins.
 
 #![forbid(unsafe_code)]
 

@@ -26,7 +26,8 @@ fn sums_are_those_of_plain_f64() {
         assert_eq!(record.tokens, (BLOCK_ROWS + 9) as u64);
         for channel in 0..columns {
             let values = || x.iter().skip(channel).step_by(columns).map(|x| f64::from(*x));
-            let near = |ours: f64, exact: f64, scale: f64| assert!((ours - exact).abs() <= 1e-13 * scale, "{ours} {exact}");
+            let near =
+                |ours: f64, exact: f64, scale: f64| assert!((ours - exact).abs() <= 1e-13 * scale, "{ours} {exact}");
             let size: f64 = values().map(f64::abs).sum();
             near(record.sum[channel], values().sum(), size);
             near(record.sum_abs[channel], size, size);
@@ -142,7 +143,10 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     assert!(matches!(routed.update(&[0.0; 2], 0), Err(CollectError::Unrouted { .. })));
     assert!(matches!(routed.update_routed(&[0.0; 4], 0, &[0, 3]), Err(CollectError::Expert { expert: 3, .. })));
     assert!(matches!(routed.update_routed(&[0.0; 4], 0, &[0, 1, 2]), Err(CollectError::Shape { .. })));
-    assert!(matches!(routed.update_expert(1, &[0.0; 4], &[3, 3]), Err(CollectError::Order { token: 3, expected: 4, .. })));
+    assert!(matches!(
+        routed.update_expert(1, &[0.0; 4], &[3, 3]),
+        Err(CollectError::Order { token: 3, expected: 4, .. })
+    ));
     routed.update_expert(1, &[0.0; 4], &[3, 8]).expect("in order");
     assert!(matches!(routed.update_routed(&[0.0; 4], 8, &[0, 1]), Err(CollectError::Order { token: 8, .. })));
     assert_eq!(routed.tokens(Some(0)), 0, "a refused batch counts nowhere");

@@ -35,7 +35,9 @@ pub struct Options {
 #[non_exhaustive]
 pub enum CollectError {
     /// A collector for no channels, too many channels, or too many experts.
-    #[error("`{feed}` cannot be gathered: {columns} channels and {experts} experts (1 to {MAX_COLUMNS} channels, at most {MAX_EXPERTS} experts)")]
+    #[error(
+        "`{feed}` cannot be gathered: {columns} channels and {experts} experts (1 to {MAX_COLUMNS} channels, at most {MAX_EXPERTS} experts)"
+    )]
     Size {
         /// The feed.
         feed: String,
@@ -57,7 +59,9 @@ pub enum CollectError {
         columns: usize,
     },
     /// A token that came already, or tokens out of order.
-    #[error("`{feed}` was handed token {token} where {expected} or a later one must follow; tokens come in the order of the text")]
+    #[error(
+        "`{feed}` was handed token {token} where {expected} or a later one must follow; tokens come in the order of the text"
+    )]
     Order {
         /// The feed.
         feed: String,
@@ -97,15 +101,17 @@ pub struct Collector {
 /// Bytes that a [`Collector`] holds, from its making on. Beside them a batch with dropped rows, and a batch that is
 /// routed here, are copied for the length of the call. Saturates.
 pub fn memory_bytes(columns: usize, experts: Option<usize>, options: Options) -> u64 {
-    let wide = |value: usize| value as u128;
-    let mut stream = wide(columns) * u128::from(Moments::BYTES_PER_COLUMN);
-    stream += wide(options.samples) * (4 * wide(columns) + u128::from(Reservoir::BYTES_PER_ROW));
+    let (columns_64, samples) = (columns as u64, options.samples as u64);
+    let row = columns_64.saturating_mul(4);
+    let mut stream = columns_64.saturating_mul(Moments::BYTES_PER_COLUMN);
+    stream = stream.saturating_add(samples.saturating_mul(row.saturating_add(Reservoir::BYTES_PER_ROW)));
     let mut scratch = 0;
     if options.gram {
-        stream += wide(columns) * (wide(columns) + 1) / 2 * 8 + 4 * wide(BLOCK_ROWS) * wide(columns);
-        scratch = u128::from(Panels::bytes(columns.min(MAX_COLUMNS)));
+        let triangle = columns_64.saturating_mul(columns_64.saturating_add(1)).saturating_mul(4);
+        stream = stream.saturating_add(triangle).saturating_add(row.saturating_mul(BLOCK_ROWS as u64));
+        scratch = Panels::bytes(columns.min(MAX_COLUMNS));
     }
-    u64::try_from(stream.saturating_mul(wide(experts.unwrap_or(1))) + scratch).unwrap_or(u64::MAX)
+    stream.saturating_mul(experts.unwrap_or(1) as u64).saturating_add(scratch)
 }
 
 impl Collector {
@@ -205,7 +211,11 @@ impl Collector {
         if count == 0 || routing.is_empty() || !routing.len().is_multiple_of(count) {
             let (values, columns) = (rows.len(), self.columns);
             let nothing = count == 0 && routing.is_empty();
-            return if nothing { Ok(()) } else { Err(CollectError::Shape { feed: feed(), values, tokens: routing.len(), columns }) };
+            return if nothing {
+                Ok(())
+            } else {
+                Err(CollectError::Shape { feed: feed(), values, tokens: routing.len(), columns })
+            };
         }
         let mut chosen: Vec<Vec<usize>> = vec![Vec::new(); experts];
         for (row, experts) in routing.chunks_exact(routing.len() / count).enumerate() {
@@ -247,4 +257,3 @@ impl Collector {
         Err(CollectError::Shape { feed: self.feed.clone(), values: rows.len(), tokens, columns: self.columns })
     }
 }
-

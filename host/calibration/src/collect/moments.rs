@@ -42,8 +42,7 @@ impl Moments {
     pub(super) fn new(columns: usize) -> Moments {
         let piece = |start: usize| {
             let length = PIECE.min(columns - start);
-            let channels =
-                || Channels { block: vec![0.0; length], high: vec![0.0; length], low: vec![0.0; length] };
+            let channels = || Channels { block: vec![0.0; length], high: vec![0.0; length], low: vec![0.0; length] };
             Piece {
                 sums: [channels(), channels(), channels()],
                 min: vec![f32::INFINITY; length],

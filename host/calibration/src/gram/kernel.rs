@@ -1,30 +1,30 @@
-//! Products of channels over a block of rows: in registers, then in cache as f32, then in f64.
+//! Products of channels over a block of rows: in registers, then in f32 in cache, then in f64.
 
 use pulp::{Simd, WithSimd};
 
-use super::panels::Panels;
 use super::packed::row_start;
+use super::panels::{Panels, Widths};
 
-/// Vectors of a panel. With the rows that `with_simd` chooses, the sums fill the registers: 12 of AVX2's 16, 24 of
-/// AVX-512's 32.
-pub(super) const VECTORS: usize = 3;
+/// Vectors of a right panel.
+pub(super) const VECTORS: usize = 2;
 
 /// Rows of X whose products are summed in one register before the sum leaves it: what decides the accuracy, see
-/// [`super`]. Measured on Zen 3: 64 would be 3 % faster and half as accurate.
+/// [`super`].
 const REGISTER_ROWS: usize = 32;
 
-/// Rows of X whose products are summed in f32 before they go to f64. Two panels of so many rows fit into 32 KiB.
+/// Rows of X whose products are summed in f32 before they go to f64. A right panel of so many rows fits into the first
+/// cache and leaves room for the left ones that go by.
 const CACHE_ROWS: usize = 256;
 
 /// Adds the products of a band of channels with all channels up to their own to a piece of a packed lower triangle.
 pub(super) struct Product<'a> {
     /// The block of rows.
     pub(super) panels: &'a Panels,
-    /// First channel of the band: a multiple of the panels' width.
+    /// First channel of the band.
     pub(super) first: usize,
     /// Channels of the band.
     pub(super) channels: usize,
-    /// Panels of one tile of columns, whose sums stay in the second cache.
+    /// Columns of one tile, whose sums stay in the second cache.
     pub(super) tile: usize,
     /// The band's rows of the triangle, behind each other.
     pub(super) sums: &'a mut [f64],
@@ -35,11 +35,8 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.run::<S, 8>(simd),
-            4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, 3>(simd),
-        }
+        // The width is a constant of the type in all but name: generic parameters cannot be computed yet.
+        if const { Widths::of(S::F32_LANES).left == 12 } { self.run::<S, 12>(simd) } else { self.run::<S, 6>(simd) }
     }
 }
 
@@ -48,24 +45,21 @@ impl Product<'_> {
     fn run<S: Simd, const ROWS: usize>(self, simd: S) {
         let Product { panels, first, channels, tile, sums } = self;
         let width = VECTORS * S::F32_LANES;
-        let (top, count) = (first / width, channels.div_ceil(width));
-        for tile_start in (0..top + count).step_by(tile) {
-            let tile_end = (tile_start + tile).min(top + count);
+        assert_eq!(panels.widths(), Widths { left: ROWS, right: width }, "panels for this processor");
+        let beyond = first + channels;
+        for tile_start in (0..beyond).step_by(tile) {
+            let tile_end = beyond.min(tile_start + tile);
             for start in (0..panels.rows()).step_by(CACHE_ROWS) {
                 let end = panels.rows().min(start + CACHE_ROWS);
-                for right in tile_start..tile_end {
-                    for left in top.max(right)..top + count {
-                        let (a, b) = (panels.part(left, start, end), panels.part(right, start, end));
-                        for offset in (0..width).step_by(ROWS) {
-                            let cell = cell::<S, ROWS>(simd, a, b, offset);
-                            for (row, cell) in cell.iter().enumerate() {
-                                let channel = left * width + offset + row;
-                                if channel < first + channels {
-                                    let start = row_start(channel) - row_start(first);
-                                    let from = right * width;
-                                    let to = (from + width).min(channel + 1);
-                                    add::<S>(&mut sums[start + from..start + to.max(from)], cell);
-                                }
+                for column in (tile_start..tile_end).step_by(width) {
+                    let right = panels.right(column / width, start, end);
+                    for row in (first..beyond).step_by(ROWS).filter(|row| row + ROWS > column) {
+                        let cell = cell::<S, ROWS>(simd, panels.left(row / ROWS, start, end), right);
+                        for (channel, cell) in (row..beyond).zip(&cell) {
+                            let from = row_start(channel) - row_start(first) + column;
+                            let count = width.min((channel + 1).saturating_sub(column));
+                            if count > 0 {
+                                add::<S>(&mut sums[from..from + count], cell);
                             }
                         }
                     }
@@ -75,35 +69,36 @@ impl Product<'_> {
     }
 }
 
-/// Adds the first products of a row of a cell to their sums: all of them but at the diagonal and the last channel.
+/// Adds the first products of a row of a cell to their sums; near the diagonal these are not all.
 #[inline(always)]
 fn add<S: Simd>(sums: &mut [f64], products: &[S::f32s; VECTORS]) {
-    let mut vectors = sums.chunks_exact_mut(S::F32_LANES);
-    let mut products: &[f32] = bytemuck::cast_slice(products);
-    for sums in &mut vectors {
-        let (now, later) = products.split_at(S::F32_LANES);
-        products = later;
-        for (sum, product) in sums.iter_mut().zip(now) {
+    let products: &[f32] = bytemuck::cast_slice(products);
+    if sums.len() == products.len() {
+        let vectors = sums.chunks_exact_mut(S::F32_LANES).zip(products.chunks_exact(S::F32_LANES));
+        for (sums, products) in vectors {
+            for (sum, product) in sums.iter_mut().zip(products) {
+                *sum += f64::from(*product);
+            }
+        }
+    } else {
+        for (sum, product) in sums.iter_mut().zip(products) {
             *sum += f64::from(*product);
         }
     }
-    for (sum, product) in vectors.into_remainder().iter_mut().zip(products) {
-        *sum += f64::from(*product);
-    }
 }
 
-/// Products of `ROWS` channels of panel `left`, from `offset` on, with all channels of panel `right`.
+/// Products of all channels of two panels.
 #[inline(always)]
-fn cell<S: Simd, const ROWS: usize>(simd: S, left: &[f32], right: &[f32], offset: usize) -> [[S::f32s; VECTORS]; ROWS] {
+fn cell<S: Simd, const ROWS: usize>(simd: S, left: &[f32], right: &[f32]) -> [[S::f32s; VECTORS]; ROWS] {
     let zero = simd.splat_f32s(0.0);
     let width = VECTORS * S::F32_LANES;
     let mut total = [[zero; VECTORS]; ROWS];
-    for (left, right) in left.chunks(REGISTER_ROWS * width).zip(right.chunks(REGISTER_ROWS * width)) {
+    for (left, right) in left.chunks(REGISTER_ROWS * ROWS).zip(right.chunks(REGISTER_ROWS * width)) {
         let mut sums = [[zero; VECTORS]; ROWS];
-        for (left, right) in left.chunks_exact(width).zip(right.chunks_exact(width)) {
+        for (left, right) in left.chunks_exact(ROWS).zip(right.chunks_exact(width)) {
             let right: &[S::f32s] = bytemuck::cast_slice(right);
-            let right: &[S::f32s; VECTORS] = right.try_into().expect("a panel is three vectors wide");
-            let left: &[f32; ROWS] = left[offset..offset + ROWS].try_into().expect("within the panel");
+            let right: &[S::f32s; VECTORS] = right.try_into().expect("a right panel is so wide");
+            let left: &[f32; ROWS] = left.try_into().expect("a left panel is so wide");
             for (sums, left) in sums.iter_mut().zip(left) {
                 let left = simd.splat_f32s(*left);
                 for (sum, right) in sums.iter_mut().zip(right) {

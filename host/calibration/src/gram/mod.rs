@@ -25,7 +25,7 @@ use kernel::Product;
 pub use packed::{Gram, row_start};
 pub(crate) use panels::Panels;
 
-/// Channels of a band: a multiple of every panel's width (3 vectors of 1, 4, 8 or 16 floats).
+/// Channels of a band: a multiple of the width of every panel (6 and 12; 2, 8, 16 and 32).
 const BAND: usize = 96;
 
 /// Columns of a tile. The f64 sums of a band's tile take 144 KiB.
@@ -46,9 +46,8 @@ impl Gram {
             bands.push((first, channels, sums));
         }
         // The last bands are the longest: whoever starts with them has the short ones left to even out.
-        let tile = TILE / panels.width();
         bands.into_par_iter().rev().with_max_len(1).for_each(|(first, channels, sums)| {
-            Arch::new().dispatch(Product { panels, first, channels, tile, sums });
+            Arch::new().dispatch(Product { panels, first, channels, tile: TILE, sums });
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Rows to gather statistics of, and their sums as plain f64 loops give them.
+//! Rows to gather statistics of.
 
 /// SplitMix64.
 pub struct Random(pub u64);
@@ -22,25 +22,4 @@ impl Random {
     pub fn rows(&mut self, count: usize, columns: usize) -> Vec<f32> {
         (0..count * columns).map(|_| self.unit()).collect()
     }
-}
-
-/// The Gram matrix in f64, row-major and whole. Products of f32 are exact in f64.
-pub fn gram(rows: &[f32], columns: usize) -> Vec<f64> {
-    let mut sums = vec![0.0; columns * columns];
-    for row in rows.chunks_exact(columns) {
-        for (sums, x) in sums.chunks_exact_mut(columns).zip(row) {
-            for (sum, y) in sums.iter_mut().zip(row) {
-                *sum += f64::from(*x) * f64::from(*y);
-            }
-        }
-    }
-    sums
-}
-
-/// Greatest error of a Gram matrix in units of `sqrt(G_ii G_jj)`.
-pub fn error(ours: &llmq_calibration::Gram, exact: &[f64]) -> f64 {
-    let columns = ours.columns();
-    let scale = |i: usize| exact[i * columns + i].sqrt().max(f64::MIN_POSITIVE);
-    let pairs = (0..columns).flat_map(|i| (0..=i).map(move |j| (i, j)));
-    pairs.map(|(i, j)| (ours.get(i, j) - exact[i * columns + j]).abs() / (scale(i) * scale(j))).fold(0.0, f64::max)
 }
