@@ -1,3 +1,34 @@
 //! How good a quantized model is: perplexity, divergence from the original, agreement, and their reports.
+//!
+//! | where | what |
+//! |---|---|
+//! | `counting` | which positions of a chunk are scored |
+//! | `softmax` | what one row of logits says, in double precision |
+//! | `score` | perplexity of one model |
+//! | `divergence`, `comparison` | two models over the same text |
+//! | `base_logits` | llama.cpp's file of a model's log-probabilities |
+//! | `estimate` | means with their errors, quantiles, histograms |
+//!
+//! Everything takes slices and gives numbers; files are any `Read` or `Write`. Per position a few doubles are kept, never
+//! logits; partial results are joined in the order of the text and summed once at the end, so no figure depends on how
+//! the work was shared out.
 
 #![forbid(unsafe_code)]
+
+pub mod base_logits;
+mod comparison;
+mod counting;
+mod divergence;
+mod error;
+mod estimate;
+mod exponential;
+mod score;
+mod softmax;
+
+pub use comparison::{Comparison, ComparisonSummary};
+pub use counting::{Counting, UnknownCounting};
+pub use divergence::{Divergence, Reference, divergence};
+pub use error::{MeasureError, Place};
+pub use estimate::{Estimate, Histogram, Quantiles};
+pub use score::Score;
+pub use softmax::LogSoftmax;
