@@ -7,6 +7,7 @@
 //! | `score` | perplexity of one model |
 //! | `divergence`, `comparison` | two models over the same text |
 //! | `base_logits` | llama.cpp's file of a model's log-probabilities |
+//! | `findings` | outlier channels, coverage of experts, super weights, importance of layers |
 //! | `estimate` | means with their errors, quantiles, histograms |
 //!
 //! Everything takes slices and gives numbers; files are any `Read` or `Write`. Per position a few doubles are kept, never
@@ -22,6 +23,7 @@ mod divergence;
 mod error;
 mod estimate;
 mod exponential;
+pub mod findings;
 mod score;
 mod softmax;
 
