@@ -6,8 +6,9 @@
 /// Below this, `e^x` is less than 3.4e-308 and taken for zero.
 pub(crate) const SMALLEST: f64 = -708.0;
 
-const LN_2_HIGH: f64 = 0.693_147_180_369_123_816_49;
-const LN_2_LOW: f64 = 1.908_214_929_270_587_700_02e-10;
+/// ln 2 in two parts: the first 32 bits, whose product with any n here is exact, and what is left.
+const LN_2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
+const LN_2_LOW: f64 = f64::from_bits(0x3dea_39ef_3579_3c76);
 
 /// Adding it rounds to an integer, which then stands in the low bits.
 const ROUND: f64 = 6_755_399_441_055_744.0;

@@ -69,6 +69,7 @@ pub(crate) fn largest(logits: &[f32], place: Place) -> Result<(f64, usize), Meas
     for block in blocks {
         for (lane, logit) in lanes.iter_mut().zip(block) {
             *lane = if *logit > *lane { *logit } else { *lane };
+            // NaN is not smaller either.
             usable &= *logit < f32::INFINITY;
         }
     }
@@ -77,8 +78,7 @@ pub(crate) fn largest(logits: &[f32], place: Place) -> Result<(f64, usize), Meas
         usable &= *logit < f32::INFINITY;
     }
     if !usable {
-        // NaN is not smaller than infinity either.
-        let found = logits.iter().enumerate().find(|(_, logit)| !(**logit < f32::INFINITY));
+        let found = logits.iter().enumerate().find(|(_, logit)| logit.is_nan() || **logit == f32::INFINITY);
         let (token, value) = found.map_or((0, f32::NAN), |(token, value)| (token, *value));
         return Err(MeasureError::NotFinite { place, token, value });
     }
