@@ -8,6 +8,7 @@
 //! | `divergence`, `comparison` | two models over the same text |
 //! | `base_logits` | llama.cpp's file of a model's log-probabilities |
 //! | `findings` | outlier channels, coverage of experts, super weights, importance of layers |
+//! | `report` | the documents of `evaluate` and `analyze`, as JSON, Markdown and HTML |
 //! | `estimate` | means with their errors, quantiles, histograms |
 //!
 //! Everything takes slices and gives numbers; files are any `Read` or `Write`. Per position a few doubles are kept, never
@@ -24,6 +25,7 @@ mod error;
 mod estimate;
 mod exponential;
 pub mod findings;
+pub mod report;
 mod score;
 mod softmax;
 
