@@ -20,6 +20,9 @@ use crate::round::{nearest, nearest_int};
 /// Groups that every search takes at once; a multiple of all numbers of lanes.
 pub(crate) const GROUPS: usize = 16;
 
+/// The most lanes of a [`Lanes::Short`].
+pub(crate) const SHORT: usize = 8;
+
 /// Consecutive weights as groups.
 #[inline(always)]
 pub(crate) fn groups<const N: usize, const T: usize>(x: &[f32; T]) -> &[[f32; N]; GROUPS] {
@@ -47,6 +50,10 @@ pub(crate) trait Lanes:
     const COUNT: usize;
     /// The outcome of a comparison.
     type Mask: Mask;
+    /// Lanes for work that seldom fills more than [`SHORT`] of them; their number divides it.
+    type Short: Lanes;
+    /// [`Short`](Self::Short) of `G` of these beside each other.
+    type ShortOf<const G: usize>: Lanes;
 
     fn splat(v: f32) -> Self;
 
@@ -107,15 +114,27 @@ pub(crate) trait Lanes:
         nearest
     }
 
-    /// One more than twice coordinate `i` of the first `COUNT` packed points of a slice.
+    /// Packed points, the first `COUNT` of a slice, as bits of lanes that are not meant to be numbers.
     #[inline(always)]
-    fn odd_coordinates<const N: usize>(points: &[u16], i: usize) -> Self {
-        let bits = coordinate_bits::<N>();
-        let mut odd = [0.0; GROUPS];
+    fn packed(points: &[u16]) -> Self {
+        let mut lanes = [0.0; GROUPS];
         for lane in 0..Self::COUNT {
-            odd[lane] = (2 * ((points[lane] >> (bits * i)) & ((1 << bits) - 1)) + 1).into();
+            lanes[lane] = f32::from_bits(points[lane].into());
         }
-        Self::load(&odd)
+        Self::load(&lanes)
+    }
+
+    /// What a table has for coordinate `i` of the packed point in the low bits of each lane; higher bits do not matter.
+    /// The four values of the coordinates of eights stand in it twice.
+    #[inline(always)]
+    fn of_coordinate<const N: usize>(self, i: usize, table: &[f32; 8]) -> Self {
+        let mut lanes = [0.0; GROUPS];
+        self.store(&mut lanes);
+        for lane in 0..Self::COUNT {
+            let coordinate = lanes[lane].to_bits() as usize >> (coordinate_bits::<N>() * i);
+            lanes[lane] = table[coordinate & 7];
+        }
+        Self::load(&lanes)
     }
 
     /// The reference's rounding with its results beyond `NEAREST_LIMIT`; slow, for single lanes.
@@ -154,6 +173,8 @@ pub(crate) trait Mask: Copy {
 impl Lanes for f32 {
     const COUNT: usize = 1;
     type Mask = u32;
+    type Short = f32;
+    type ShortOf<const G: usize> = Beside<f32, G>;
 
     #[inline(always)]
     fn splat(v: f32) -> f32 {
@@ -281,6 +302,8 @@ macro_rules! each {
 impl<V: Lanes, const G: usize> Lanes for Beside<V, G> {
     const COUNT: usize = V::COUNT * G;
     type Mask = Beside<V::Mask, G>;
+    type Short = V::ShortOf<G>;
+    type ShortOf<const H: usize> = V::ShortOf<G>;
 
     #[inline(always)]
     fn splat(v: f32) -> Self {
@@ -359,8 +382,13 @@ impl<V: Lanes, const G: usize> Lanes for Beside<V, G> {
     }
 
     #[inline(always)]
-    fn odd_coordinates<const N: usize>(points: &[u16], i: usize) -> Self {
-        each!([V::splat(0.0); G], g => V::odd_coordinates::<N>(&points[g * V::COUNT..], i))
+    fn packed(points: &[u16]) -> Self {
+        each!([V::splat(0.0); G], g => V::packed(&points[g * V::COUNT..]))
+    }
+
+    #[inline(always)]
+    fn of_coordinate<const N: usize>(self, i: usize, table: &[f32; 8]) -> Self {
+        each!(self.0, g => self.0[g].of_coordinate::<N>(i, table))
     }
 
     #[inline(always)]

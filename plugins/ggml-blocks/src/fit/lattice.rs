@@ -1,16 +1,22 @@
 //! Scale of a group whose weights, in small groups of `N`, must be points of a codebook: x ~ scale * (2 * c + 1).
 //!
-//! For every inverse scale (2 * LEVELS - 1 - 2 + step * k) / max the weights are rounded to coordinates; a small group
-//! that is no point of the book becomes the near point of least error, weighed by the root of the weights. The scale
-//! with the largest (sum w x q)^2 / sum(w q q) wins, a later one only if strictly larger. Small groups that were moved
-//! to a near point are then placed once more with the winning scale.
+//! For every inverse scale (2 * LEVELS - 1 + step * k) / max the weights are rounded to coordinates (`places`); a small
+//! group that is no point of the book becomes the near point of least error, weighed by the root of the weights
+//! (`near`). The scale with the largest (sum w x q)^2 / sum(w q q) wins, a later one only if strictly larger. Small
+//! groups that were moved to a near point are then placed once more with the winning scale.
+//!
+//! A try does not depend on the ones before it, so tries stand in lanes.
 
-use crate::codebook::{Codebook, Found};
-use crate::lanes::{Lanes, Mask};
-use crate::round::{NEAREST_LIMIT, nearest_int};
+mod near;
+mod places;
 
-/// Tries whose sums are taken side by side; a multiple of all numbers of lanes.
-const SIDE: usize = crate::lanes::GROUPS;
+use crate::codebook::Codebook;
+use crate::lanes::{Lanes, SHORT};
+use near::Rivalry;
+use places::{Places, one_place};
+
+/// Room for all tries in whole lanes, and for the lanes beyond a load that starts at the last.
+const ROOM: usize = 32 + SHORT;
 
 /// A group of weights without their signs, and what each counts.
 pub(crate) struct Group<'a, const W: usize> {
@@ -20,9 +26,25 @@ pub(crate) struct Group<'a, const W: usize> {
 
 /// Which inverse scales are tried.
 pub(crate) struct Tries {
-    /// k goes from minus this to this.
-    pub(crate) reach: i32,
-    pub(crate) step: f32,
+    count: usize,
+    /// What the largest weight becomes in each of them; the last one is repeated to the end.
+    tops: [f32; ROOM],
+}
+
+impl Tries {
+    /// Tries that make the largest weight `top` + `step` * k, k from -`reach` to `reach`.
+    pub(crate) const fn new(top: f32, reach: usize, step: f32) -> Tries {
+        let count = 2 * reach + 1;
+        assert!(count <= ROOM - SHORT);
+        let mut tops = [0.0; ROOM];
+        let mut at = 0;
+        while at < ROOM {
+            let k = if at < count { at } else { count - 1 };
+            tops[at] = top + (k as i32 - reach as i32) as f32 * step;
+            at += 1;
+        }
+        Tries { count, tops }
+    }
 }
 
 /// Which small groups are placed once more with the winning scale.
@@ -44,8 +66,6 @@ pub(crate) struct Fit<const E: usize> {
 }
 
 /// Fits a group whose largest weight is `max`; `start` is the answer if no try is better than nothing.
-///
-/// A try does not depend on the ones before it, so sixteen tries are rounded, and their sums taken, side by side.
 #[inline(always)]
 pub(crate) fn fit<V: Lanes, const N: usize, const W: usize, const E: usize>(
     book: &Codebook<N>,
@@ -57,68 +77,41 @@ pub(crate) fn fit<V: Lanes, const N: usize, const W: usize, const E: usize>(
 ) -> Fit<E> {
     const { assert!(E * N == W) };
     let roots = group.weights.map(f32::sqrt);
-    let top = (2 * Codebook::<N>::LEVELS - 1) as f32;
-    let mut products = [0.0; W];
-    for i in 0..W {
-        products[i] = group.weights[i] * group.x[i];
+    let mut places = Places::<E>::new::<V::Short, N, W>(group.x, max, tries);
+    let rivalry = Rivalry::<W, E>::new::<V, N>(group.x, &roots, &places, tries.count);
+    // The tries under which each small group was moved.
+    let mut moved = [0; E];
+    for e in 0..E {
+        moved[e] = rivalry.settle::<V::Short, N>(book, e, &mut places, tries.count);
     }
+    let (sums_qx, sums_qq) = sums_of_tries::<V::Short, N, W, E>(group, &places.points, tries.count);
     let mut kept = start;
+    let mut best = 0.0;
+    let mut winner = None;
+    for k in 0..tries.count {
+        let (sum_qx, sum_qq) = (sums_qx[k], sums_qq[k]);
+        if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
+            kept.scale = sum_qx / sum_qq;
+            best = kept.scale * sum_qx;
+            winner = Some(k);
+        }
+    }
     // A bit per small group.
     let mut kept_moved = 0u32;
-    let mut best = 0.0;
-    let count = (2 * tries.reach + 1) as usize;
-    for first in (0..count).step_by(SIDE) {
-        let (mut inverses, mut scales) = ([0.0; SIDE], [0.0; SIDE]);
-        for side in 0..SIDE {
-            let k = (first + side) as i32 - tries.reach;
-            inverses[side] = (top + k as f32 * tries.step) / max;
-            scales[side] = 1.0 / inverses[side];
-        }
-        let some = SIDE.min(count - first);
-        let mut points = places::<V, N, W, E>(group.x, &inverses);
-        let mut moved = [0u32; SIDE];
+    if let Some(k) = winner {
         for e in 0..E {
-            let (x, roots) = (small(group.x, e), small(&roots, e));
-            for side in 0..some {
-                let place = points[e][side];
-                if let Found::Near(near) = book.find(place) {
-                    points[e][side] = nearest::<V, N>(x, roots, scales[side], near);
-                    moved[side] |= 1 << e;
-                }
-            }
-        }
-        let (mut sums_qx, mut sums_qq) = ([0.0; SIDE], [0.0; SIDE]);
-        for at in (0..SIDE).step_by(V::COUNT) {
-            let (mut sum_qx, mut sum_qq) = (V::splat(0.0), V::splat(0.0));
-            for i in 0..W {
-                let q = V::odd_coordinates::<N>(&points[i / N][at..], i % N);
-                sum_qx = sum_qx + V::splat(products[i]) * q;
-                sum_qq = sum_qq + V::splat(group.weights[i]) * q * q;
-            }
-            sum_qx.store(&mut sums_qx[at..]);
-            sum_qq.store(&mut sums_qq[at..]);
-        }
-        for side in 0..some {
-            let (sum_qx, sum_qq) = (sums_qx[side], sums_qq[side]);
-            if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
-                kept.scale = sum_qx / sum_qq;
-                best = kept.scale * sum_qx;
-                kept_moved = moved[side];
-                for e in 0..E {
-                    kept.points[e] = points[e][side];
-                }
-            }
+            kept.points[e] = places.points[e][k].to_bits() as u16;
+            kept_moved |= (moved[e] >> k & 1) << e;
         }
     }
     if kept.scale > 0.0 && (kept_moved != 0 || again == Again::All) {
-        let mut rounded = [0; W];
-        round(group.x, 1.0 / kept.scale, Codebook::<N>::LEVELS, &mut rounded);
+        let inverse = 1.0 / kept.scale;
         for e in 0..E {
             if kept_moved >> e & 1 != 0 || again != Again::Moved {
-                let place = Codebook::pack(&rounded.as_chunks::<N>().0[e]);
-                kept.points[e] = match book.find(place) {
-                    Found::Point => place,
-                    Found::Near(near) => nearest::<V, N>(small(group.x, e), small(&roots, e), kept.scale, near),
+                let (place, clear) = one_place::<N>(small(group.x, e), inverse);
+                kept.points[e] = match book.near(place) {
+                    None => place,
+                    Some(near) => rivalry.nearest::<V, N>(e, kept.scale, &near, clear),
                 };
             }
         }
@@ -130,75 +123,47 @@ pub(crate) fn fit<V: Lanes, const N: usize, const W: usize, const E: usize>(
     kept
 }
 
-/// The packed places of the small groups under each of the inverse scales.
-#[inline(always)]
-fn places<V: Lanes, const N: usize, const W: usize, const E: usize>(
-    x: &[f32; W],
-    inverses: &[f32; SIDE],
-) -> [[u16; SIDE]; E] {
-    let mut places = [[0; SIDE]; E];
-    for at in (0..SIDE).step_by(V::COUNT) {
-        if !places_in_lanes::<V, N, W, E, false>(x, inverses, at, &mut places) {
-            places_in_lanes::<V, N, W, E, true>(x, inverses, at, &mut places);
-        }
-    }
-    places
-}
-
-/// As `places`, in the lanes from `at` on. False if rounding may have wrapped.
-#[inline(always)]
-fn places_in_lanes<V: Lanes, const N: usize, const W: usize, const E: usize, const WRAPPING: bool>(
-    x: &[f32; W],
-    inverses: &[f32; SIDE],
-    at: usize,
-    places: &mut [[u16; SIDE]; E],
-) -> bool {
-    /// Adding it leaves a whole number below 2^16 in the low bits.
-    const WHOLE: f32 = 8_388_608.0;
-    let (half, one, zero) = (V::splat(0.5), V::splat(1.0), V::splat(0.0));
-    let (highest, limit) = (V::splat((Codebook::<N>::LEVELS - 1) as f32), V::splat(NEAREST_LIMIT));
-    let inverse = V::load(&inverses[at..]);
-    let mut in_range = zero.eq(zero);
-    for e in 0..E {
-        let (mut place, mut unit) = (V::splat(WHOLE), 1.0);
-        for x in small::<N, W>(x, e) {
-            let v = half * (inverse * V::splat(*x) - one);
-            in_range = in_range.and(v.abs().le(limit));
-            let level = if WRAPPING { v.nearest_wrapping() } else { v.nearest() };
-            place = place + level.max(zero).min(highest) * V::splat(unit);
-            unit *= Codebook::<N>::UNIT;
-        }
-        let mut lanes = [0.0; SIDE];
-        place.store(&mut lanes);
-        for lane in 0..V::COUNT {
-            places[e][at + lane] = lanes[lane].to_bits() as u16;
-        }
-    }
-    !zero.eq(zero).without(in_range).any()
-}
-
 #[inline(always)]
 fn small<const N: usize, const W: usize>(values: &[f32; W], i: usize) -> &[f32; N] {
     &values.as_chunks::<N>().0[i]
 }
 
-/// Rounds weights to coordinates.
+/// 2 * c + 1 for every coordinate, as `of_coordinate` wants it.
 #[inline(always)]
-fn round<const W: usize>(x: &[f32; W], inverse: f32, levels: usize, out: &mut [u8; W]) {
-    for i in 0..W {
-        out[i] = nearest_int(0.5 * (inverse * x[i] - 1.0)).clamp(0, levels as i32 - 1) as u8;
+const fn odds<const N: usize>() -> [f32; 8] {
+    let mut odds = [0.0; 8];
+    let mut c = 0;
+    while c < 8 {
+        odds[c] = (2 * (if N == 8 { c % 4 } else { c }) + 1) as f32;
+        c += 1;
     }
+    odds
 }
 
-/// The near point of least error.
+/// sum(w x q) and sum(w q q) of all tries, for q = 2 * c + 1.
 #[inline(always)]
-fn nearest<V: Lanes, const N: usize>(x: &[f32; N], roots: &[f32; N], scale: f32, near: &[u16]) -> u16 {
-    let mut values = [0.0; 8];
-    for (c, value) in values.iter_mut().enumerate() {
-        // Coordinates of eights have two bits: their table stands here twice.
-        *value = scale * (2 * if N == 8 { c % 4 } else { c } + 1) as f32;
+fn sums_of_tries<S: Lanes, const N: usize, const W: usize, const E: usize>(
+    group: &Group<W>,
+    points: &[[f32; ROOM]; E],
+    count: usize,
+) -> ([f32; ROOM], [f32; ROOM]) {
+    let (mut sums_qx, mut sums_qq) = ([0.0; ROOM], [0.0; ROOM]);
+    for at in (0..count).step_by(S::COUNT) {
+        let (mut sum_qx, mut sum_qq) = (S::splat(0.0), S::splat(0.0));
+        for e in 0..E {
+            let points = S::load(&points[e][at..]);
+            let (x, weights) = (small::<N, W>(group.x, e), small::<N, W>(group.weights, e));
+            for i in 0..N {
+                let q = points.of_coordinate::<N>(i, const { &odds::<N>() });
+                let weight = S::splat(weights[i]);
+                sum_qx = sum_qx + weight * S::splat(x[i]) * q;
+                sum_qq = sum_qq + weight * q * q;
+            }
+        }
+        sum_qx.store(&mut sums_qx[at..]);
+        sum_qq.store(&mut sums_qq[at..]);
     }
-    V::nearest_point(x, roots, &values, near)
+    (sums_qx, sums_qq)
 }
 
 /// sum(w x q) and sum(w q q) for q = 2 * c + 1.

@@ -43,6 +43,8 @@ lanewise! { Add add _mm256_add_ps; Sub sub _mm256_sub_ps; Mul mul _mm256_mul_ps;
 impl Lanes for Avx2 {
     const COUNT: usize = 8;
     type Mask = Avx2Mask;
+    type Short = Avx2;
+    type ShortOf<const G: usize> = Avx2;
 
     #[inline(always)]
     fn splat(v: f32) -> Self {
@@ -169,16 +171,19 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn odd_coordinates<const N: usize>(points: &[u16], i: usize) -> Self {
-        const { assert!(N == 4 || N == 8) };
+    fn packed(points: &[u16]) -> Self {
         let points = &points[..8];
-        const FOUR: [f32; 8] = [1.0, 3.0, 5.0, 7.0, 1.0, 3.0, 5.0, 7.0];
-        const EIGHT: [f32; 8] = [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0];
-        let odd = Self::load(if N == 8 { &FOUR } else { &EIGHT });
+        Avx2(avx2!(_mm256_castsi256_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128(points.as_ptr().cast())))))
+    }
+
+    #[inline(always)]
+    fn of_coordinate<const N: usize>(self, i: usize, table: &[f32; 8]) -> Self {
+        const { assert!(N == 4 || N == 8) };
+        let (table, by) = (Self::load(table), (coordinate_bits::<N>() * i) as i32);
+        // Only the lowest two or three bits of what is shifted choose from the table.
         Avx2(avx2! {
-            let points = _mm256_cvtepu16_epi32(_mm_loadu_si128(points.as_ptr().cast()));
-            let shifted = _mm256_srlv_epi32(points, _mm256_set1_epi32((coordinate_bits::<N>() * i) as i32));
-            if N == 8 { _mm256_permutevar_ps(odd.0, shifted) } else { _mm256_permutevar8x32_ps(odd.0, shifted) }
+            let shifted = _mm256_srlv_epi32(_mm256_castps_si256(self.0), _mm256_set1_epi32(by));
+            if N == 8 { _mm256_permutevar_ps(table.0, shifted) } else { _mm256_permutevar8x32_ps(table.0, shifted) }
         })
     }
 

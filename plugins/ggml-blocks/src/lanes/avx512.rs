@@ -9,7 +9,7 @@ use core::arch::x86_64::*;
 use core::ops::{Add, Div, Mul, Sub};
 
 use super::avx2::{Avx2, turned};
-use super::{Lanes, Mask, coordinate_bits};
+use super::{Lanes, Mask};
 
 /// Sixteen floats.
 #[derive(Clone, Copy)]
@@ -44,6 +44,8 @@ lanewise! { Add add _mm512_add_ps; Sub sub _mm512_sub_ps; Mul mul _mm512_mul_ps;
 impl Lanes for Avx512 {
     const COUNT: usize = 16;
     type Mask = Avx512Mask;
+    type Short = Avx2;
+    type ShortOf<const G: usize> = Avx2;
 
     #[inline(always)]
     fn splat(v: f32) -> Self {
@@ -129,21 +131,6 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn nearest_point<const N: usize>(x: &[f32; N], weights: &[f32; N], values: &[f32; 8], near: &[u16]) -> u16 {
         Avx2::nearest_point(x, weights, values, near)
-    }
-
-    #[inline(always)]
-    fn odd_coordinates<const N: usize>(points: &[u16], i: usize) -> Self {
-        let points = &points[..16];
-        let mut odd = [0.0; 16];
-        for (c, odd) in odd.iter_mut().enumerate() {
-            *odd = (2 * (c % if N == 8 { 4 } else { 8 }) + 1) as f32;
-        }
-        // Only the lowest four bits of what is shifted choose from the table.
-        Avx512(avx512! {
-            let points = _mm512_cvtepu16_epi32(_mm256_loadu_si256(points.as_ptr().cast()));
-            let shifted = _mm512_srlv_epi32(points, _mm512_set1_epi32((coordinate_bits::<N>() * i) as i32));
-            _mm512_permutexvar_ps(shifted, Self::load(&odd).0)
-        })
     }
 
     #[inline(always)]

@@ -16,7 +16,7 @@ const EIGHTS: usize = SUPER / 4;
 pub(crate) const BYTES: usize = 2 + EIGHTS + 8;
 const _: () = assert!(BYTES == BlockType::IQ2_XS.block_bytes());
 
-pub(crate) const TRIES: Tries = Tries { reach: 9, step: 0.1 };
+pub(crate) const TRIES: Tries = Tries::new(5.0, 9, 0.1);
 
 #[inline(always)]
 pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {

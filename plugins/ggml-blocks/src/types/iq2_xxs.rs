@@ -15,7 +15,7 @@ use crate::lanes::{GROUPS, Lanes};
 pub(crate) const BYTES: usize = 2 + SUPER / 4;
 const _: () = assert!(BYTES == BlockType::IQ2_XXS.block_bytes());
 
-const TRIES: Tries = Tries { reach: 6, step: 0.1 };
+const TRIES: Tries = Tries::new(5.0, 6, 0.1);
 
 #[inline(always)]
 pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {

@@ -18,7 +18,7 @@ const SCALES: usize = SIGNS + SUPER / 8;
 pub(crate) const BYTES: usize = SCALES + 4;
 const _: () = assert!(BYTES == BlockType::IQ3_S.block_bytes());
 
-const TRIES: Tries = Tries { reach: 9, step: 0.2 };
+const TRIES: Tries = Tries::new(15.0, 9, 0.2);
 /// The reference stores this much more than the scale that it found.
 const FUDGE: f32 = 1.033;
 

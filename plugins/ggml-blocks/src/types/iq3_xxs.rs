@@ -15,7 +15,7 @@ const INDICES: usize = SUPER / 4;
 pub(crate) const BYTES: usize = 2 + INDICES + SUPER / 8;
 const _: () = assert!(BYTES == BlockType::IQ3_XXS.block_bytes());
 
-const TRIES: Tries = Tries { reach: 15, step: 0.2 };
+const TRIES: Tries = Tries::new(15.0, 15, 0.2);
 /// A group with no weight of at least this magnitude counts as all zero.
 const NOTHING: f32 = 1e-8;
 /// The reference stores this much more than the scale that it found.
