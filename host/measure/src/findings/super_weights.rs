@@ -6,7 +6,6 @@
 //! ones are found by setting the found weight to zero and looking again, until no spike is left; that loop is the
 //! caller's, because it takes a forward pass each.
 
-use super::median;
 use serde::{Deserialize, Serialize};
 
 /// The entry of largest absolute value of an activation, over all tokens and channels.
@@ -93,9 +92,11 @@ pub struct SuperWeight {
 
 /// Candidates among all down projections of a model, in their order.
 pub fn super_weights(projections: &[DownProjection], rule: &SuperWeightRule) -> Vec<SuperWeight> {
-    let found = |(index, at): (usize, &DownProjection)| {
-        let input_ratio = spike(projections, index, |at| &at.input, rule)?;
-        let output_ratio = spike(projections, index, |at| &at.output, rule)?;
+    let inputs = Side::new(projections.iter().map(|at| &at.input));
+    let outputs = Side::new(projections.iter().map(|at| &at.output));
+    let found = |at: &DownProjection| {
+        let input_ratio = inputs.spike(&at.input, rule)?;
+        let output_ratio = outputs.spike(&at.output, rule)?;
         Some(SuperWeight {
             tensor: at.tensor.clone(),
             layer: at.layer,
@@ -110,30 +111,44 @@ pub fn super_weights(projections: &[DownProjection], rule: &SuperWeightRule) -> 
             share: None,
         })
     };
-    projections.iter().enumerate().filter_map(found).collect()
+    projections.iter().filter_map(found).collect()
 }
 
-/// `Some` for a spike, with its ratio to the usual.
-fn spike(
-    all: &[DownProjection],
-    index: usize,
-    side: impl Fn(&DownProjection) -> &Peak,
-    rule: &SuperWeightRule,
-) -> Option<Option<f64>> {
-    let peak = side(&all[index]);
-    let value = peak.value.abs();
-    let others = || all.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, at)| side(at).value.abs());
-    let layers = median(others());
-    let usual = match (layers, peak.typical) {
-        (Some(layers), Some(typical)) if all.len() <= SuperWeightRule::FEW => Some(layers.max(typical)),
-        (layers, typical) => layers.or(typical),
-    };
-    let over = |usual: f64| if usual > 0.0 { value / usual } else { f64::MAX };
-    let ratio = usual.map(over);
-    let in_layer = peak.typical.is_none_or(|typical| over(typical) >= rule.ratio);
-    let near = value > rule.absolute && ratio.is_none_or(|ratio| ratio >= rule.ratio);
-    let far = ratio.is_some_and(|ratio| ratio >= rule.far_ratio);
-    (value.is_finite() && value > 0.0 && in_layer && (near || far)).then_some(ratio)
+/// The peaks of all down projections at one side, sorted by absolute value: models have thousands of experts.
+struct Side {
+    sorted: Vec<f64>,
+}
+
+impl Side {
+    fn new<'a>(peaks: impl Iterator<Item = &'a Peak>) -> Self {
+        let mut sorted: Vec<f64> = peaks.map(|peak| peak.value.abs()).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        Self { sorted }
+    }
+
+    /// Median of all peaks but one of this value; `None` if there is no other.
+    fn median_without(&self, value: f64) -> Option<f64> {
+        let own = self.sorted.partition_point(|other| other.total_cmp(&value).is_lt());
+        let others = self.sorted.len().checked_sub(1).filter(|others| *others > 0)?;
+        let at = |rank: usize| self.sorted[if rank < own { rank } else { rank + 1 }];
+        let upper = at(others / 2);
+        Some(if others.is_multiple_of(2) { 0.5 * (upper + at(others / 2 - 1)) } else { upper })
+    }
+
+    /// `Some` for a spike, with its ratio to the usual.
+    fn spike(&self, peak: &Peak, rule: &SuperWeightRule) -> Option<Option<f64>> {
+        let value = peak.value.abs();
+        let usual = match (self.median_without(value), peak.typical) {
+            (Some(layers), Some(typical)) if self.sorted.len() <= SuperWeightRule::FEW => Some(layers.max(typical)),
+            (layers, typical) => layers.or(typical),
+        };
+        let over = |usual: f64| if usual > 0.0 { value / usual } else { f64::MAX };
+        let ratio = usual.map(over);
+        let in_layer = peak.typical.is_none_or(|typical| over(typical) >= rule.ratio);
+        let near = value > rule.absolute && ratio.is_none_or(|ratio| ratio >= rule.ratio);
+        let far = ratio.is_some_and(|ratio| ratio >= rule.far_ratio);
+        (value.is_finite() && value > 0.0 && in_layer && (near || far)).then_some(ratio)
+    }
 }
 
 /// The largest term of one output.

@@ -1,6 +1,7 @@
 //! Super weights planted in a small network are found at their coordinates; the same network without them has none.
 
 use super::*;
+use crate::findings::median;
 
 const WIDTH: usize = 32;
 const HIDDEN: usize = 64;
@@ -162,6 +163,19 @@ fn the_paper_s_threshold_and_the_usual() {
     assert!(find(&[(49.0, 60.0)]).is_empty());
     assert!(find(&[(f64::NAN, 60.0), (1.0, f64::INFINITY), (0.0, 0.0)]).is_empty());
     assert!(find(&[]).is_empty());
+}
+
+#[test]
+fn each_is_measured_against_the_others() {
+    for size in 1..9 {
+        let values: Vec<f64> = (0..size).map(|at| f64::from(at * 5 % 7)).collect();
+        let peaks: Vec<Peak> = values.iter().map(|value| Peak { channel: 0, value: -value, typical: None }).collect();
+        let side = Side::new(peaks.iter());
+        for own in 0..values.len() {
+            let others = values.iter().enumerate().filter(|(other, _)| *other != own).map(|(_, value)| *value);
+            assert_eq!(side.median_without(values[own]), median(others), "{values:?} without {own}");
+        }
+    }
 }
 
 #[test]

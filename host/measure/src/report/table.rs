@@ -1,7 +1,11 @@
 //! A table of words and numbers, as Markdown and as HTML.
 
+use super::numbers::grouped;
 use super::page::{escaped, turns};
 use std::fmt::Write;
+
+/// Most rows that are written.
+const MOST_ROWS: usize = 2000;
 
 /// A table; every cell is text and is escaped when it is written.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +40,16 @@ impl Table {
         self.rows.len()
     }
 
+    /// The rows that are written: a table of tens of thousands of experts would make a page that no browser opens.
+    fn shown(&self) -> &[Vec<String>] {
+        &self.rows[..self.rows.len().min(MOST_ROWS)]
+    }
+
+    fn rest(&self) -> Option<String> {
+        let rest = self.rows.len().checked_sub(MOST_ROWS).filter(|rest| *rest > 0)?;
+        Some(format!("{} more rows are in the JSON report.", grouped(rest as u64)))
+    }
+
     /// Pipes and dashes.
     pub(super) fn markdown(&self) -> String {
         let mut out = format!("| {} |\n|", self.head.join(" | "));
@@ -43,12 +57,12 @@ impl Table {
             out.push_str(if column < self.numbers_from { "---|" } else { "---:|" });
         }
         out.push('\n');
-        for row in &self.rows {
+        for row in self.shown() {
             let cells: Vec<String> = row.iter().map(|cell| plain(cell)).collect();
             // Writing to a string cannot fail.
             let _ = writeln!(out, "| {} |", cells.join(" | "));
         }
-        out
+        out + &self.rest().map_or_else(String::new, |rest| format!("\n{rest}\n"))
     }
 
     /// A scrollable table.
@@ -63,14 +77,15 @@ impl Table {
             out.push_str("</tr></thead>\n");
         }
         out.push_str("<tbody>\n");
-        for row in &self.rows {
+        for row in self.shown() {
             out.push_str("<tr>");
             for (column, cell) in row.iter().enumerate() {
                 let _ = write!(out, "<td{}>{}</td>", class(column), escaped(cell));
             }
             out.push_str("</tr>\n");
         }
-        out + "</tbody></table></div>\n"
+        let rest = self.rest().map_or_else(String::new, |rest| format!("<p class=\"note\">{rest}</p>"));
+        out + "</tbody></table>" + &rest + "</div>\n"
     }
 }
 
@@ -93,6 +108,17 @@ pub(super) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn very_long_tables_end_with_a_word() {
+        let mut table = Table::new(1, &["name", "value"]);
+        for row in 0..MOST_ROWS + 1500 {
+            table.pair(&row.to_string(), Some(String::new()));
+        }
+        assert_eq!(table.markdown().lines().count(), 2 + MOST_ROWS + 2);
+        assert!(table.markdown().ends_with("\n1,500 more rows are in the JSON report.\n"));
+        assert_eq!(table.html().matches("<tr>").count(), 1 + MOST_ROWS);
+    }
 
     #[test]
     fn cells_are_nothing_but_text() {

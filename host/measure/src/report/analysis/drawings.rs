@@ -5,22 +5,69 @@ use crate::findings::TensorFigures;
 use crate::report::numbers::{percent, significant};
 use crate::report::plot::{Bar, Cells, Curve, bars, cells, curves};
 
-/// Kinds of tensors (names without layers), in the order in which the model has them, and the numbers of its layers.
-fn kinds_and_layers<'a>(all: impl Iterator<Item = (&'a str, u32)>) -> (Vec<&'a str>, Vec<u32>) {
-    let (mut kinds, mut layers) = (Vec::new(), Vec::new());
-    for (kind, layer) in all {
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-        layers.push(layer);
-    }
-    layers.sort_unstable();
-    layers.dedup();
-    (kinds, layers)
+/// What is alike in all layers and experts: numbers in a name without its layer become stars.
+fn kind(tensor: &str) -> String {
+    let starred = |part: &str| match !part.is_empty() && part.bytes().all(|letter| letter.is_ascii_digit()) {
+        true => "*".to_owned(),
+        false => part.to_owned(),
+    };
+    tensor.trim_end_matches(".weight").split('.').map(starred).collect::<Vec<_>>().join(".")
 }
 
-fn in_layers(figure: &TensorFigures) -> Option<(&str, u32)> {
-    Some((figure.tensor.as_str(), figure.layer?))
+/// A figure per kind and layer.
+struct Grid {
+    /// In the order in which the model has them.
+    kinds: Vec<String>,
+    layers: Vec<u32>,
+    /// Kind by kind; all values of a kind's experts.
+    values: Vec<Vec<f64>>,
+}
+
+impl Grid {
+    fn new(all: impl Iterator<Item = (String, u32, Option<f64>)>) -> Self {
+        let all: Vec<_> = all.collect();
+        let mut kinds: Vec<String> = Vec::new();
+        for (kind, ..) in &all {
+            if !kinds.contains(kind) {
+                kinds.push(kind.clone());
+            }
+        }
+        let mut layers: Vec<u32> = all.iter().map(|(_, layer, _)| *layer).collect();
+        layers.sort_unstable();
+        layers.dedup();
+        let mut values = vec![Vec::new(); kinds.len() * layers.len()];
+        for (kind, layer, value) in all {
+            let (row, column) = (kinds.iter().position(|k| *k == kind), layers.binary_search(&layer));
+            if let (Some(row), Ok(column), Some(value)) = (row, column, value) {
+                values[row * layers.len() + column].push(value);
+            }
+        }
+        Self { kinds, layers, values }
+    }
+
+    /// Cells, experts joined by their largest value; `None` for less than two layers.
+    fn cells(self, bounds: Option<(f64, f64)>, what: &str) -> Option<String> {
+        let values: Vec<_> = self.values.iter().map(|cell| cell.iter().copied().reduce(f64::max)).collect();
+        if self.layers.len() < 2 || values.iter().all(Option::is_none) {
+            return None;
+        }
+        let found = || values.iter().flatten().copied();
+        let (low, high) = bounds.unwrap_or((found().fold(f64::MAX, f64::min), found().fold(0.0, f64::max)));
+        let columns = self.layers.iter().map(u32::to_string).collect();
+        Some(cells(&Cells { rows: self.kinds, columns, values, low, high, powers: true }, "layer", what))
+    }
+
+    /// Curves, experts joined by their mean; `None` for less than two layers.
+    fn curves(self, what: &str) -> Option<String> {
+        let mean = |cell: &Vec<f64>| (!cell.is_empty()).then(|| cell.iter().sum::<f64>() / cell.len() as f64);
+        let rows = self.kinds.iter().zip(self.values.chunks(self.layers.len().max(1)));
+        let curve = |(name, row): (&String, &[Vec<f64>])| {
+            let points = self.layers.iter().zip(row).filter_map(|(layer, cell)| Some((*layer, mean(cell)?)));
+            Curve { name: name.clone(), points: points.collect() }
+        };
+        let all: Vec<Curve> = rows.map(curve).filter(|curve| curve.points.len() > 1).collect();
+        (!all.is_empty()).then(|| curves(&all, "layer", what))
+    }
 }
 
 impl AnalysisReport {
@@ -35,54 +82,33 @@ impl AnalysisReport {
 
     /// Mean square per channel, by kind of tensor and layer; `None` for less than two layers.
     pub(super) fn draw_energy(&self) -> Option<String> {
-        self.grid(|figure| (figure.mean > 0.0).then_some(figure.mean), "mean E[x²] per channel")
-    }
-
-    fn grid(&self, value: impl Fn(&TensorFigures) -> Option<f64>, what: &str) -> Option<String> {
-        let (kinds, layers) = kinds_and_layers(self.tensors.iter().filter_map(in_layers));
-        let mut values = vec![None; kinds.len() * layers.len()];
-        for figure in &self.tensors {
-            let Some((kind, layer)) = in_layers(figure) else { continue };
-            place(&mut values, (&kinds, &layers), kind, layer, value(figure));
-        }
-        draw(kinds, layers, values, None, what)
+        self.grid(|figure| (figure.mean > 0.0).then_some(figure.mean)).cells(None, "mean E[x²] per channel")
     }
 
     /// A figure over layers, one curve per kind of tensor; `None` for less than two layers.
     pub(super) fn draw_curves(&self, value: impl Fn(&TensorFigures) -> Option<f64>, what: &str) -> Option<String> {
-        let (kinds, layers) = kinds_and_layers(self.tensors.iter().filter_map(in_layers));
-        let curve = |kind: &&str| {
-            let inside = self.tensors.iter().filter(|figure| figure.tensor == **kind);
-            let mut points: Vec<(u32, f64)> = inside.filter_map(|f| Some((f.layer?, value(f)?))).collect();
-            points.sort_by_key(|(layer, _)| *layer);
-            Curve { name: (*kind).to_owned(), points }
-        };
-        let all: Vec<Curve> = kinds.iter().map(curve).filter(|curve| curve.points.len() > 1).collect();
-        (layers.len() > 1 && !all.is_empty()).then(|| curves(&all, "layer", what))
+        self.grid(value).curves(what)
+    }
+
+    fn grid(&self, value: impl Fn(&TensorFigures) -> Option<f64>) -> Grid {
+        Grid::new(self.tensors.iter().filter_map(|figure| Some((kind(&figure.tensor), figure.layer?, value(figure)))))
     }
 
     /// How far the furthest channel of each linear's input stands out.
     pub(super) fn draw_outliers(&self) -> Option<String> {
-        let kind = |name: &str, layer: u32| {
+        let behind_layer = |name: &str, layer: u32| {
             let number = layer.to_string();
-            let parts: Vec<&str> = name.split('.').collect();
-            let behind = parts.iter().position(|part| *part == number).map_or(0, |at| at + 1);
-            parts[behind..].join(".").trim_end_matches(".weight").to_owned()
+            let mut parts = name.split('.');
+            match parts.any(|part| part == number) {
+                true => kind(&parts.collect::<Vec<_>>().join(".")),
+                false => kind(name),
+            }
         };
-        let named: Vec<(String, u32, f64)> = self
-            .outliers
-            .iter()
-            .filter_map(|linear| {
-                let furthest = linear.outliers.first().map_or(1.0, |outlier| outlier.ratio());
-                Some((kind(&linear.tensor, linear.layer?), linear.layer?, furthest))
-            })
-            .collect();
-        let (kinds, layers) = kinds_and_layers(named.iter().map(|(kind, layer, _)| (kind.as_str(), *layer)));
-        let mut values = vec![None; kinds.len() * layers.len()];
-        for (kind, layer, ratio) in &named {
-            place(&mut values, (&kinds, &layers), kind, *layer, Some(*ratio));
-        }
-        draw(kinds, layers, values, Some((1.0, 1000.0)), "largest channel over the median channel")
+        let furthest = self.outliers.iter().filter_map(|linear| {
+            let ratio = linear.outliers.first().map_or(1.0, |outlier| outlier.ratio());
+            Some((behind_layer(&linear.tensor, linear.layer?), linear.layer?, Some(ratio)))
+        });
+        Grid::new(furthest).cells(Some((1.0, 1000.0)), "largest channel over the median channel")
     }
 
     /// Peaks of the down projections, as the paper draws them.
@@ -122,31 +148,20 @@ impl AnalysisReport {
     }
 }
 
-fn place(values: &mut [Option<f64>], (kinds, layers): (&[&str], &[u32]), kind: &str, layer: u32, value: Option<f64>) {
-    let (row, column) = (kinds.iter().position(|k| *k == kind), layers.iter().position(|l| *l == layer));
-    if let (Some(row), Some(column)) = (row, column) {
-        let cell = &mut values[row * layers.len() + column];
-        // Experts share a row: the largest counts.
-        *cell = match (*cell, value) {
-            (Some(old), Some(new)) => Some(f64::max(old, new)),
-            (old, new) => new.or(old),
-        };
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn draw(
-    kinds: Vec<&str>,
-    layers: Vec<u32>,
-    values: Vec<Option<f64>>,
-    bounds: Option<(f64, f64)>,
-    what: &str,
-) -> Option<String> {
-    if layers.len() < 2 || values.iter().all(Option::is_none) {
-        return None;
+    #[test]
+    fn experts_share_a_kind() {
+        assert_eq!(kind("mlp.experts.17.down_proj.weight"), "mlp.experts.*.down_proj");
+        assert_eq!(kind("self_attn.q_proj"), "self_attn.q_proj");
+        let all = [("a.1", 0, 2.0), ("a.2", 0, 6.0), ("b", 0, 1.0), ("a.1", 3, 5.0)];
+        let grid = Grid::new(all.into_iter().map(|(name, layer, value)| (kind(name), layer, Some(value))));
+        assert_eq!(
+            (grid.kinds.as_slice(), grid.layers.as_slice()),
+            (&["a.*".to_owned(), "b".to_owned()][..], &[0, 3][..])
+        );
+        assert_eq!(grid.values, [vec![2.0, 6.0], vec![5.0], vec![1.0], vec![]]);
     }
-    let found = || values.iter().flatten().copied();
-    let (low, high) = bounds.unwrap_or((found().fold(f64::MAX, f64::min), found().fold(0.0, f64::max)));
-    let rows = kinds.into_iter().map(str::to_owned).collect();
-    let columns = layers.iter().map(u32::to_string).collect();
-    Some(cells(&Cells { rows, columns, values, low, high, powers: true }, "layer", what))
 }
