@@ -56,7 +56,11 @@ fn scaled(estimate: Estimate, factor: f64) -> String {
 
 /// A share in percent.
 pub(super) fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
+    let text = format!("{:.2} %", share * 100.0);
+    match text.strip_prefix('-') {
+        Some("0.00 %") => "0.00 %".to_owned(),
+        _ => text,
+    }
 }
 
 /// `1,234,567`.
@@ -105,7 +109,7 @@ mod tests {
         assert_eq!((with(1.5, None), with(1.5, Some(0.0))), ("1.5000".to_owned(), "1.5000".to_owned()));
         assert_eq!(with(1e300, Some(1e299)), "1.0000e300 ± 1.0e299");
         assert_eq!(percent_estimate(Estimate { value: 0.91931, error: Some(0.0031) }), "91.93 ± 0.31 %");
-        assert_eq!(percent(0.5), "50.00 %");
+        assert_eq!([0.5, -0.25, -1e-6].map(percent), ["50.00 %", "-25.00 %", "0.00 %"]);
         assert_eq!(figure(Estimate { value: 100.0312, error: Some(11.7) }), "100.03 ± 12");
         assert_eq!(figure(Estimate { value: 6.0, error: None }), "6.0000");
     }

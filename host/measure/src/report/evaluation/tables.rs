@@ -4,14 +4,18 @@ use super::EvaluationReport;
 use crate::report::numbers::{estimate, figure, grouped, percent, percent_estimate, significant};
 use crate::report::provenance::{model_rows, run_rows, text_rows};
 use crate::report::table::Table;
-use crate::{ComparisonSummary, Estimate, Quantiles};
+use crate::{ComparisonSummary, Counting, Estimate, Quantiles};
 
 impl EvaluationReport {
     /// One line: what was scored, on what.
     pub(super) fn line(&self) -> String {
         let against = self.original.as_ref().map_or(String::new(), |original| format!("against {} · ", original.name));
         let chunks = grouped(self.chunks as u64);
-        format!("{against}{} · {chunks} chunks of {} tokens · {} scored", self.text.name, self.context, self.score)
+        let scored = match self.score {
+            Counting::All => "every token but the first scored",
+            Counting::SecondHalf => "second half scored",
+        };
+        format!("{against}{} · {chunks} chunks of {} tokens, {scored}", self.text.name, self.context)
     }
 
     /// The figure with its error, where a comparison does not tell it anyway.
