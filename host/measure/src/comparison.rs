@@ -1,8 +1,9 @@
 //! Two models over a whole text: divergence, agreement, and perplexities paired position by position.
 
+use crate::distribution::{Histogram, Quantiles};
 use crate::divergence::{Divergence, Reference, divergence};
 use crate::error::{MeasureError, Place};
-use crate::estimate::{Estimate, Histogram, Quantiles, covariance};
+use crate::estimate::{Estimate, covariance};
 use serde::{Deserialize, Serialize};
 
 /// Figures of the compared positions, in the order of the text: 25 bytes per position.
