@@ -10,6 +10,7 @@
 //! | `read` | [`Readers`]: from a path to a table |
 //! | `check` | everything odd about a table, and about a table for a model |
 //! | `bind` | [`Bound`]: the table by source tensor of one model |
+//! | `gathered` | statistics that were gathered here, as a table |
 //! | `figures` | the figures that `imatrix show` shows |
 //! | `shown` | all of it for people and scripts |
 //! | `write` | a table into a file, in one step |
@@ -17,6 +18,7 @@
 mod bind;
 mod check;
 mod figures;
+mod gathered;
 mod read;
 mod shown;
 mod table;
@@ -25,6 +27,7 @@ mod write;
 pub use bind::{Bound, Supply};
 pub use check::{Gravity, Problem, problems};
 pub use figures::{Figures, figures};
+pub use gathered::{Origin, gathered};
 pub use read::Readers;
 pub use shown::Shown;
 pub use table::{Choice, Entry, Table};

@@ -70,6 +70,29 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A number above 0 under a key that a family description names.
+    pub fn number(&self, key: &str) -> Result<f64, ModelError> {
+        let (word, value) = self.named(key);
+        as_positive(word, &value.ok_or_else(|| refuse(word, None, POSITIVE))?)
+    }
+
+    /// True or false under a key that a family description names.
+    pub fn flag(&self, key: &str) -> Result<bool, ModelError> {
+        let (word, value) = self.named(key);
+        let flag = value.as_ref().and_then(Value::as_bool);
+        flag.ok_or_else(|| refuse(word, value.as_ref(), "true or false"))
+    }
+
+    /// This family's word for a key, and what the file or else the class says.
+    fn named<'k>(&self, key: &'k str) -> (&'k str, Option<Value>)
+    where
+        'a: 'k,
+    {
+        let word: &'k str = self.family.keys.get(key).map_or(key, String::as_str);
+        let default = || self.family.defaults.get(key).and_then(|d| serde_json::to_value(d).ok());
+        (word, self.config.get(word).filter(|value| !value.is_null()).cloned().or_else(default))
+    }
+
     /// A number above 0.
     pub fn positive(&self, key: &'a str) -> Result<f64, ModelError> {
         let value = self.required(key, POSITIVE)?;

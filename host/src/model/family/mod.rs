@@ -5,6 +5,8 @@
 
 mod assign;
 mod builtin;
+mod factor;
+mod forward;
 mod own;
 mod pattern;
 mod presence;
@@ -17,6 +19,8 @@ mod variant;
 pub(in crate::model) use assign::nearest;
 pub use assign::{Answers, Assignment, FoundTensor, assign};
 pub use builtin::builtin;
+pub use factor::Factor;
+pub use forward::{Blocks, ForwardRules, GateUpOrder, InputRows, QkvOrder, Rotates, RouterRules, RouterScore};
 pub use own::{family_like, own, read_families};
 pub use pattern::{Captures, NamePattern};
 pub use schema::{Condition, Family, Feed, IgnoredTensor, LayerKind, PredictionLayers, SlidingRule, TensorTemplate};

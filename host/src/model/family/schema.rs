@@ -1,5 +1,6 @@
 //! The vocabulary of family descriptions, and their reading from TOML.
 
+use super::forward::{ForwardEntry, ForwardRules};
 use super::stacked::{StackedEntry, StackedTensor};
 use super::{NamePattern, Renaming, ShapeExpression};
 use llmq_plugin_api::wire::{Role, UnitKind};
@@ -182,6 +183,8 @@ pub struct Family {
     pub renamings: Vec<Renaming>,
     /// Whether layers with a sliding window keep the unextended rotation where the others extend theirs.
     pub sliding_rope_unscaled: bool,
+    /// What it computes; `None` for families that no forward pass is described for.
+    pub forward: Option<ForwardRules>,
 }
 
 impl Family {
@@ -215,6 +218,7 @@ impl Family {
             requires: file.requires,
             renamings: file.renamings,
             sliding_rope_unscaled: file.sliding_rope_unscaled,
+            forward: file.forward.map(ForwardEntry::read).transpose()?,
         })
     }
 
@@ -258,6 +262,7 @@ struct FamilyFile {
     renamings: Vec<Renaming>,
     #[serde(default)]
     sliding_rope_unscaled: bool,
+    forward: Option<ForwardEntry>,
 }
 
 #[derive(Deserialize)]

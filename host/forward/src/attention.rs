@@ -1,0 +1,125 @@
+//! Attention of one layer: projections, norms and rotation of queries and keys, softmax, output projection.
+
+use crate::latent::latent;
+use crate::layer::{Batch, norm_values};
+use crate::{Arrival, Attend, Attention, Device, ForwardError, FusedOrder, HeadNorm, Observer, Projections, Tokens};
+use std::ops::Range;
+
+/// Queries, keys and values, ready to be attended to.
+pub(crate) struct Projected<M> {
+    pub(crate) q: M,
+    pub(crate) k: M,
+    pub(crate) v: M,
+}
+
+/// Runs normed rows through attention.
+pub(crate) fn attention<D: Device>(
+    device: &D,
+    attention: &Attention,
+    batch: Batch<'_>,
+    x: &D::Matrix,
+    observer: &mut dyn Observer,
+) -> Result<D::Matrix, ForwardError> {
+    let projected = match &attention.projections {
+        Projections::Latent(low_rank) => latent(device, attention, low_rank, batch, x, observer)?,
+        projections => {
+            let linears: &[usize] = match projections {
+                Projections::Separate { q, k, v } => &[q.weight, k.weight, v.weight],
+                Projections::Fused { qkv, .. } => &[qkv.weight],
+                Projections::Latent(_) => &[],
+            };
+            observer.arrive(Arrival { linears, expert: None, tokens: Tokens::All, rows: &*device.rows(x)? });
+            let mut projected = project(device, attention, batch, x)?;
+            normalise_and_rotate(device, attention, batch, &mut projected)?;
+            projected
+        }
+    };
+    let attend = Attend {
+        length: batch.length,
+        heads: attention.heads,
+        kv_heads: attention.kv_heads,
+        head_dim: attention.head_dim,
+        value_dim: attention.value_dim,
+        scale: attention.scale,
+        cap: attention.cap,
+        window: attention.window,
+        sinks: attention.sinks.map(|sinks| sinks.load(batch.weights)).transpose()?,
+    };
+    let mut heads = device.attend(&projected.q, &projected.k, &projected.v, &attend)?;
+    drop(projected);
+    if let Some(norm) = &attention.sub_norm {
+        heads = device.norm(&heads, &norm_values(norm, batch.weights)?, attention.output.inputs)?;
+    }
+    let linears = &[attention.output.weight];
+    observer.arrive(Arrival { linears, expert: None, tokens: Tokens::All, rows: &*device.rows(&heads)? });
+    device.linear(&heads, &attention.output, batch.weights)
+}
+
+fn project<D: Device>(
+    device: &D,
+    attention: &Attention,
+    batch: Batch<'_>,
+    x: &D::Matrix,
+) -> Result<Projected<D::Matrix>, ForwardError> {
+    let mut projected = match &attention.projections {
+        Projections::Separate { q, k, v } => {
+            let linear = |linear| device.linear(x, linear, batch.weights);
+            Projected { q: linear(q)?, k: linear(k)?, v: linear(v)? }
+        }
+        Projections::Fused { qkv, order } => {
+            let joined = device.linear(x, qkv, batch.weights)?;
+            let [q, k, v] = fused_runs(attention, *order).map(|runs| device.columns(&joined, &runs));
+            Projected { q: q?, k: k?, v: v? }
+        }
+        // Built by the caller.
+        Projections::Latent(_) => return Err(ForwardError::Shape { what: "latent attention", found: 0, expected: 0 }),
+    };
+    if let Some(limit) = attention.clamp {
+        for matrix in [&mut projected.q, &mut projected.k, &mut projected.v] {
+            device.clamp(matrix, limit)?;
+        }
+    }
+    Ok(projected)
+}
+
+/// Columns of queries, keys and values in the outputs of one matrix.
+fn fused_runs(attention: &Attention, order: FusedOrder) -> [Vec<Range<usize>>; 3] {
+    let (dim, kv_heads) = (attention.head_dim, attention.kv_heads);
+    let of = |from: usize, heads: usize| from..from + heads * dim;
+    match order {
+        FusedOrder::Stacked => {
+            let (q, kv) = (attention.heads * dim, kv_heads * dim);
+            [vec![of(0, attention.heads)], vec![of(q, kv_heads)], vec![of(q + kv, kv_heads)]]
+        }
+        FusedOrder::ByGroup => {
+            let queries = attention.heads / kv_heads;
+            let group = (queries + 2) * dim;
+            let runs = |first: usize, heads: usize| {
+                (0..kv_heads).map(|head| of(head * group + first * dim, heads)).collect::<Vec<_>>()
+            };
+            [runs(0, queries), runs(queries, 1), runs(queries + 1, 1)]
+        }
+    }
+}
+
+fn normalise_and_rotate<D: Device>(
+    device: &D,
+    attention: &Attention,
+    batch: Batch<'_>,
+    projected: &mut Projected<D::Matrix>,
+) -> Result<(), ForwardError> {
+    let norms: [(&Option<HeadNorm>, &mut D::Matrix); 2] =
+        [(&attention.q_norm, &mut projected.q), (&attention.k_norm, &mut projected.k)];
+    for (norm, matrix) in norms {
+        if let Some(HeadNorm { norm, group }) = norm {
+            *matrix = device.norm(matrix, &norm_values(norm, batch.weights)?, *group)?;
+        }
+    }
+    if let Some(rope) = &attention.rope {
+        let rotation = rope.rotation(batch.length);
+        for matrix in [&mut projected.q, &mut projected.k] {
+            device.rotate(matrix, &rotation, attention.head_dim, 0, batch.length)?;
+        }
+    }
+    Ok(())
+}

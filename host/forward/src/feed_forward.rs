@@ -1,0 +1,45 @@
+//! Feed-forward block: two or three linear layers around an activation.
+
+use crate::layer::norm_values;
+use crate::{Arrival, Block, Device, ForwardError, Observer, Tokens, UpGate, Weights};
+
+/// Runs rows through a block; `of` says which expert's rows they are.
+pub(crate) fn block<D: Device>(
+    device: &D,
+    block: &Block,
+    weights: &dyn Weights,
+    x: &D::Matrix,
+    of: (Option<u32>, Tokens<'_>),
+    observer: &mut dyn Observer,
+) -> Result<D::Matrix, ForwardError> {
+    let (expert, tokens) = of;
+    let linears: &[usize] = match &block.up {
+        UpGate::Up(up) => &[up.weight],
+        UpGate::Both { gate, up } => &[gate.weight, up.weight],
+        UpGate::Halves(both) | UpGate::Alternating(both) => &[both.weight],
+    };
+    observer.arrive(Arrival { linears, expert, tokens, rows: &*device.rows(x)? });
+    let (gate, up) = match &block.up {
+        UpGate::Up(up) => (None, device.linear(x, up, weights)?),
+        UpGate::Both { gate, up } => (Some(device.linear(x, gate, weights)?), device.linear(x, up, weights)?),
+        UpGate::Halves(both) => {
+            let (joined, half) = (device.linear(x, both, weights)?, both.outputs / 2);
+            let cut = |from: usize| device.columns(&joined, std::slice::from_ref(&(from..from + half)));
+            (Some(cut(0)?), cut(half)?)
+        }
+        UpGate::Alternating(both) => {
+            let joined = device.linear(x, both, weights)?;
+            (Some(device.alternate(&joined, 0)?), device.alternate(&joined, 1)?)
+        }
+    };
+    let mut product = device.activate(block.activation, gate.as_ref(), &up)?;
+    drop((gate, up));
+    if let Some(norm) = &block.sub_norm {
+        product = device.norm(&product, &norm_values(norm, weights)?, block.down.inputs)?;
+    }
+    let linears = &[block.down.weight];
+    observer.arrive(Arrival { linears, expert, tokens, rows: &*device.rows(&product)? });
+    let out = device.linear(&product, &block.down, weights)?;
+    observer.leave(Arrival { linears, expert, tokens, rows: &*device.rows(&out)? });
+    Ok(out)
+}
