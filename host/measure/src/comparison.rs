@@ -142,7 +142,7 @@ impl Comparison {
             pairs().map(|(nll, base)| nll * perplexity.value - base * perplexity_base.value).collect();
         let perplexity_difference = Estimate {
             value: perplexity.value - perplexity_base.value,
-            error: covariance(&weighted, &weighted).map(f64::sqrt),
+            error: covariance(&weighted, &weighted).map(f64::sqrt).filter(|error| error.is_finite()),
         };
         let correlation = || {
             let spread = log_perplexity.error? * log_perplexity_base.error?;

@@ -28,10 +28,11 @@ impl Estimate {
         Some(Self { value, error })
     }
 
-    /// The exponential, its error carried over in first order.
+    /// The exponential, its error carried over in first order. At most the largest double, because JSON has no infinity; an
+    /// error beyond that is none.
     pub fn exp(self) -> Self {
-        let value = self.value.exp();
-        Self { value, error: self.error.map(|error| value * error) }
+        let value = self.value.exp().min(f64::MAX);
+        Self { value, error: self.error.map(|error| value * error).filter(|error| error.is_finite()) }
     }
 
     /// The square root, its error carried over in first order (zero for the root of zero).
@@ -79,6 +80,8 @@ mod tests {
         assert!((estimate.error.unwrap() - (3.5f64 / 3.0).sqrt()).abs() < 1e-15);
         assert_eq!(Estimate::mean(&[4.0]), Some(Estimate { value: 4.0, error: None }));
         assert_eq!(Estimate::mean(&[]), None);
+        let beyond = Estimate { value: 800.0, error: Some(2.0) }.exp();
+        assert_eq!(beyond, Estimate { value: f64::MAX, error: None });
         assert_eq!(Estimate::share(3, 4).unwrap().error, Some((0.1875f64 / 3.0).sqrt()));
         assert_eq!((Estimate::share(0, 0), Estimate::share(1, 1).unwrap().error), (None, None));
     }
