@@ -4,7 +4,7 @@
 //! the model's own template, everything is tokenized by the model's own tokenizer ([`Tokenizer`]) and cut into samples
 //! of one length ([`Packing`]). [`samples`] does all of it:
 //!
-//! ```text
+//! ```no_run
 //! use llmq_text::{Packing, TextFile, TextOptions, Tokenizer, samples};
 //! # fn main() -> Result<(), llmq_text::TextError> {
 //! let tokenizer = Tokenizer::from_folder("model".as_ref())?;
@@ -23,16 +23,29 @@
 
 #![forbid(unsafe_code)]
 
+mod chat;
 mod error;
+mod file;
 mod form;
+mod hub;
 mod limits;
 mod options;
 mod packing;
+mod read;
+mod record;
 mod report;
+mod samples;
+mod shuffle;
+mod tokenizer;
 
+pub use chat::ChatTemplate;
 pub use error::{Place, TextError};
+pub use file::TextFile;
 pub use form::Form;
+pub use hub::{WIKITEXT_JOIN, WIKITEXT_REPOSITORY, WIKITEXT_TEST, WIKITEXT_TRAIN};
 pub use limits::Limits;
 pub use options::{ChatOptions, Date, TextOptions};
 pub use packing::{Heads, Packing};
 pub use report::{FileReport, Report, Samples};
+pub use samples::samples;
+pub use tokenizer::Tokenizer;

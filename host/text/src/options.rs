@@ -10,6 +10,9 @@ pub struct TextOptions {
     /// The field (JSON) or column (Parquet) with the document: a string, or a list of chat messages. Without it:
     /// `text`, else `messages`, else `prompt` with `completion`.
     pub field: Option<String>,
+    /// Takes all texts of the file as parts of one document, with this between them: for data sets whose rows are lines
+    /// (`\n\n` is what evaluations on WikiText put between its rows). Empty texts count as parts. Chats stay documents.
+    pub join: Option<String>,
     /// How chats are written out.
     pub chat: ChatOptions,
     /// Caps on memory.
