@@ -171,6 +171,12 @@ pub enum TextError {
         /// What it said.
         message: String,
     },
+    /// A template that asks for the date, and nobody gave one.
+    #[error("the model's chat template writes the date, at {place}")]
+    ChatDate {
+        /// Where.
+        place: Place,
+    },
     /// A template that runs too long or writes too much.
     #[error("the model's chat template was stopped at {place}: {message}")]
     ChatLimit {
@@ -278,6 +284,9 @@ impl TextError {
             }
             TextError::Chat { .. } => {
                 "Correct the messages (many templates want user and assistant in turn), or give plain text."
+            }
+            TextError::ChatDate { .. } => {
+                "Give a date for chats; the clock is not read, so that the same text gives the same tokens every day."
             }
             TextError::ChatLimit { .. } => {
                 "Shorten the chat; if it is short, do not trust the template and give plain text."

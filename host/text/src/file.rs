@@ -8,8 +8,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::read::{JsonRecords, JsonlRecords, ParquetRecords, PlainText};
-use crate::record::Record;
-use crate::{Form, TextError, TextOptions};
+use crate::record::{Content, Record};
+use crate::{Form, Place, TextError, TextOptions};
 
 /// Bytes by which the form is recognised; a first line longer than this leaves `.json` a single JSON value.
 const HEAD: u64 = 1 << 20;
@@ -53,6 +53,12 @@ impl TextFile {
     pub fn from_bytes(name: &str, bytes: impl Into<Vec<u8>>, options: &TextOptions) -> Result<TextFile, TextError> {
         let bytes = Bytes::from(bytes.into());
         TextFile::of(name.to_owned(), Source::Memory(bytes.clone()), &bytes, options)
+    }
+
+    /// Text that is part of the program.
+    pub(crate) fn of_static(name: &str, text: &'static [u8], form: Form) -> TextFile {
+        let source = Source::Memory(Bytes::from_static(text));
+        TextFile { name: name.to_owned(), source, form, options: TextOptions::default(), remark: None }
     }
 
     fn of(name: String, source: Source, head: &[u8], options: &TextOptions) -> Result<TextFile, TextError> {
@@ -105,6 +111,31 @@ impl TextFile {
             }
         };
         Ok((length, hex(&hash.finalize())))
+    }
+
+    /// The first documents, at most `most`, as they stand in the file: chats not written out, rows not joined, of plain
+    /// text the first piece.
+    ///
+    /// # Errors
+    /// What is wrong with the file up to there.
+    pub fn preview(&self, most: usize) -> Result<Vec<Record>, TextError> {
+        let mut found = Vec::new();
+        let mut documents = self.read()?;
+        while found.len() < most {
+            let next = match &mut documents {
+                Documents::Plain(_) if !found.is_empty() => None,
+                Documents::Plain(text) => text.next_piece()?.map(|text| Record {
+                    place: Place { file: self.name.clone(), row: 1, unit: "document" },
+                    content: Content::Text(text),
+                }),
+                records => records.next_record()?,
+            };
+            match next {
+                Some(record) => found.push(record),
+                None => break,
+            }
+        }
+        Ok(found)
     }
 
     /// The file's documents from the first on.

@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bundled;
 mod chat;
 mod error;
 mod file;
@@ -38,6 +39,7 @@ mod samples;
 mod shuffle;
 mod tokenizer;
 
+pub use bundled::{BUNDLED_LICENSE, bundled_text};
 pub use chat::ChatTemplate;
 pub use error::{Place, TextError};
 pub use file::TextFile;
@@ -46,6 +48,7 @@ pub use hub::{WIKITEXT_JOIN, WIKITEXT_REPOSITORY, WIKITEXT_TEST, WIKITEXT_TRAIN}
 pub use limits::Limits;
 pub use options::{ChatOptions, Date, TextOptions};
 pub use packing::{Heads, Packing};
+pub use record::{Content, Record};
 pub use report::{FileReport, Report, Samples};
 pub use samples::samples;
 pub use tokenizer::Tokenizer;

@@ -20,10 +20,13 @@ pub fn samples(files: &[TextFile], tokenizer: &Tokenizer, packing: &Packing) -> 
     let wanted = wanted(packing, limit)?;
     let mut packer =
         Packer { tokenizer, packing, wanted, limit, tokens: Vec::new(), checked: 0, report: Report::default() };
-    for file in files {
+    for (i, file) in files.iter().enumerate() {
         packer.file(file)?;
         if packer.is_full() {
             break;
+        }
+        if i + 1 == files.len() {
+            packer.close_all(file)?;
         }
     }
     packer.close()
@@ -196,11 +199,19 @@ impl Packer<'_> {
         }
     }
 
-    /// The special tokens behind a text. llama.cpp's tools put none there that its converter knows of.
+    /// The special tokens behind a text.
     fn close_text(&mut self) {
         if self.packing.heads == Heads::Stream {
             self.tokens.extend(self.tokenizer.around().1);
         }
+    }
+
+    /// The special tokens behind everything, where there is one text only.
+    fn close_all(&mut self, file: &TextFile) -> Result<(), TextError> {
+        if self.packing.heads == Heads::LlamaCpp && !self.tokens.is_empty() {
+            self.tokens.extend(self.tokenizer.around().1);
+        }
+        self.check(file)
     }
 
     /// Looks at the tokens that are new.

@@ -1,28 +1,47 @@
 //! What chat templates can call beyond the engine's own functions, with the meaning that Python gives it.
 
-use minijinja::value::{Kwargs, Rest, Value, ValueKind, from_args};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use minijinja::value::{Kwargs, Object, Rest, Value, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 use super::json::{Style, dumps};
-use super::{MAX_OUTPUT, clock, python};
+use super::{MAX_OUTPUT, MAX_WRITTEN, clock, python};
 use crate::Date;
 
 /// Adds Python's string and dictionary methods, `tojson`, `string`, `raise_exception`, and `strftime_now` where there is a
 /// date, and writes values as Python does.
 pub fn install(environment: &mut Environment<'static>, date: Option<Date>) {
     environment.set_unknown_method_callback(unknown_method_callback);
-    environment.set_formatter(|out, _, value| {
+    environment.set_formatter(|out, state, value| {
+        let written;
         let text = match value.as_str() {
-            Some(text) => return out.write_str(text).map_err(Error::from),
-            None => python::str(value, MAX_OUTPUT).map_err(|_| too_long())?,
+            Some(text) => text,
+            None => {
+                written = python::str(value, MAX_OUTPUT).map_err(|_| too_long())?;
+                &written
+            }
         };
-        out.write_str(&text).map_err(Error::from)
+        // What goes into `set` blocks and macros does not reach the output, where it would be counted.
+        let total = state.get_or_set_temp_object("written", Written::default);
+        if total.0.fetch_add(text.len(), Ordering::Relaxed) > MAX_WRITTEN {
+            return Err(too_long());
+        }
+        out.write_str(text).map_err(Error::from)
     });
     environment.add_filter("tojson", tojson);
     environment.add_filter("string", |value: &Value| match value.kind() {
         ValueKind::String => Ok(value.clone()),
         _ => python::str(value, MAX_OUTPUT).map(Value::from).map_err(|_| too_long()),
+    });
+    // Templates trim what need not be a string; Python writes it out first.
+    environment.add_filter("trim", |value: &Value, letters: Option<String>| -> Result<String, Error> {
+        let text = python::str(value, MAX_OUTPUT).map_err(|_| too_long())?;
+        Ok(match letters {
+            Some(letters) => text.trim_matches(|c| letters.contains(c)).to_owned(),
+            None => text.trim().to_owned(),
+        })
     });
     environment.add_function("raise_exception", |message: &Value| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message.to_string()))
@@ -40,6 +59,12 @@ pub fn install(environment: &mut Environment<'static>, date: Option<Date>) {
         });
     }
 }
+
+/// Bytes written by one rendering, into the output and into variables.
+#[derive(Debug, Default)]
+struct Written(AtomicUsize);
+
+impl Object for Written {}
 
 fn too_long() -> Error {
     Error::new(ErrorKind::WriteFailure, "a value is too long or too deep to be written")

@@ -22,11 +22,14 @@ use crate::{ChatOptions, Place, TextError};
 /// Bytes of a template; the longest in use are around 30 KiB.
 const MAX_SOURCE: usize = 1 << 20;
 /// Instructions for one chat: a thousand messages through a long template need around a million.
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 5_000_000;
 /// Nested macros, loops and includes.
 const MAX_RECURSION: usize = 100;
 /// Bytes that one chat may become.
 const MAX_OUTPUT: usize = 64 << 20;
+
+/// Bytes that one chat may write on the way, into variables and macros.
+const MAX_WRITTEN: usize = 4 * MAX_OUTPUT;
 
 const NAME: &str = "chat_template";
 
@@ -95,6 +98,9 @@ impl ChatTemplate {
             }
             ErrorKind::WriteFailure => {
                 TextError::ChatLimit { place: place.clone(), message: format!("it wrote more than {MAX_OUTPUT} bytes") }
+            }
+            ErrorKind::UnknownFunction if error.detail().is_some_and(|d| d.contains("strftime_now")) => {
+                TextError::ChatDate { place: place.clone() }
             }
             _ => TextError::Chat { place: place.clone(), message: said(&error) },
         };

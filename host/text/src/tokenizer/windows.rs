@@ -76,8 +76,8 @@ impl<'a> Windows<'a> {
 
     /// Tokenizes a window that ends near `end`, and gives out what lies before the seam with the last one.
     fn advance(&mut self, end: usize, out: &mut Vec<u32>) -> Result<(), TextError> {
-        let end = self.text.floor_char_boundary(end);
-        let start = self.text.floor_char_boundary(self.length.saturating_sub(self.sizes.overlap));
+        let end = boundary(&self.text, end);
+        let start = boundary(&self.text, self.length.saturating_sub(self.sizes.overlap));
         if self.length > 0 {
             let next = self.tokens(start, end)?;
             if let Some((left, entered)) = seam(&self.last, &next, (start, self.length), self.sizes.run) {
@@ -88,6 +88,7 @@ impl<'a> Windows<'a> {
                 self.given = entered;
                 self.text.drain(..start);
                 self.length = end - start;
+                self.settle(out);
                 return Ok(());
             }
         }
@@ -100,7 +101,15 @@ impl<'a> Windows<'a> {
             return Err(TextError::NoSeam { file: self.tokenizer.file.clone(), bytes: end });
         }
         (self.last, self.length) = (whole, end);
+        self.settle(out);
         Ok(())
+    }
+
+    /// Gives out what lies before the overlap with the next window, so that few samples need little text.
+    fn settle(&mut self, out: &mut Vec<u32>) {
+        let settled = self.last.partition_point(|(_, at)| *at < self.length.saturating_sub(self.sizes.overlap));
+        out.extend(self.last.iter().take(settled).skip(self.given).map(|(id, _)| *id));
+        self.given = self.given.max(settled);
     }
 
     fn tokens(&self, start: usize, end: usize) -> Result<Vec<(u32, usize)>, TextError> {
@@ -108,6 +117,11 @@ impl<'a> Windows<'a> {
         tokens.iter_mut().for_each(|(_, at)| *at += start);
         Ok(tokens)
     }
+}
+
+/// The last place at or before `at` where no character is cut.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// Where to leave `last` and to enter `next`: the first token in the middle third of the overlap from which on `run`
@@ -135,4 +149,60 @@ fn seam(last: &[(u32, usize)], next: &[(u32, usize)], overlap: (usize, usize), r
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::Path;
+    use std::sync::LazyLock;
+
+    static TOKENIZERS: LazyLock<Vec<Tokenizer>> = LazyLock::new(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let folders = ["examples/tiny-model", "tests/models/mistral", "tests/models/bert-unigram"];
+        folders.iter().map(|folder| Tokenizer::from_folder(&root.join(folder)).unwrap()).collect()
+    });
+
+    const SMALL: Sizes = Sizes { window: 600, overlap: 300, most: 6000, run: 4 };
+
+    fn pieces(tokenizer: &Tokenizer, text: &str, piece: usize) -> Result<Vec<u32>, TextError> {
+        let mut windows = Windows::with_sizes(tokenizer, Special::Parsed, SMALL);
+        let (mut out, mut rest) = (Vec::new(), text);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(boundary(rest, piece.max(4).min(rest.len())));
+            windows.push(now, &mut out)?;
+            rest = later;
+        }
+        windows.finish(&mut out)?;
+        Ok(out)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn windows_give_the_tokens_of_the_whole(
+            words in proptest::collection::vec("[a-z]{1,9}|[0-9]{1,6}|é日本|  |\n\n|\\. |<s>", 300..900),
+            piece in 1usize..2000,
+        ) {
+            let text = words.join(" ");
+            for tokenizer in TOKENIZERS.iter() {
+                prop_assert_eq!(pieces(tokenizer, &text, piece).unwrap(), tokenizer.encode(&text, false).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn text_without_a_seam_is_an_error() {
+        // Every token is as long as it can be, counted from the beginning of the run.
+        let tokenizer = &TOKENIZERS[0];
+        for letter in ["a", "=", " "] {
+            let text = letter.repeat(20_000);
+            match pieces(tokenizer, &text, 1000) {
+                Ok(tokens) => assert_eq!(tokens, tokenizer.encode(&text, false).unwrap(), "{letter:?}"),
+                Err(error) => assert!(matches!(error, TextError::NoSeam { .. }), "{letter:?}: {error}"),
+            }
+        }
+    }
 }
