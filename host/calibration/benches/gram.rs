@@ -1,86 +1,69 @@
-//! bench
-#![allow(clippy::print_stdout)]
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
-use llmq_calibration::*;
-fn cpu() -> f64 {
-    let s = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    s.split(' ').next().unwrap().parse::<f64>().unwrap() * 1e-9
+//! Speed of statistics in one thread: everything with a Gram matrix, everything without, and faer's triangular product.
+//!
+//! `cargo bench -p llmq-calibration --bench gram -- [ROWS CHANNELS]` (2048 4096). CPU time, the median of five rounds that take
+//! turns; a useful operation is one multiplication and one addition of a value on or below the diagonal, or above it:
+//! `rows * channels^2` of them, half of what a whole product does. torch beside it:
+//!
+//! ```text
+//! python -c "import torch,time; torch.set_num_threads(1); x=torch.randn(2048,4096); d=[]
+//! for _ in range(5): t=time.thread_time(); x.T@x; d.append(time.thread_time()-t)
+//! print(2048*4096**2/sorted(d)[2]/1e9)"
+//! ```
+#![allow(clippy::print_stdout, reason = "the table is the result")]
+
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::{Accum, MatMut, MatRef, Par};
+use llmq_calibration::{Collector, Options};
+
+const ROUNDS: usize = 5;
+
+/// CPU seconds of this thread; Linux only, as the system call would need `unsafe`.
+fn thread_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux with scheduler statistics");
+    let nanoseconds = text.split(' ').next().and_then(|number| number.parse::<f64>().ok());
+    nanoseconds.expect("a number") * 1e-9
 }
-fn med(mut f: impl FnMut()) -> f64 {
-    let mut v = vec![];
-    for _ in 0..5 {
-        let t = cpu();
-        f();
-        v.push(cpu() - t);
-    }
-    v.sort_by(f64::total_cmp);
-    v[2]
-}
+
 fn main() {
-    let (n, c) = (2048usize, 4096usize);
-    let mut s = 1u64;
-    let x: Vec<f32> = (0..n * c)
-        .map(|_| {
-            s = s.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            ((s >> 40) as f32 / (1u64 << 24) as f32) - 0.5
-        })
-        .collect();
-    let flop = (n * c) as f64 * c as f64;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let sizes: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let (rows, columns) = if let [rows, columns] = sizes[..] { (rows, columns) } else { (2048, 4096) };
+    let mut state = 1u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    let x: Vec<f32> = (0..rows * columns).map(|_| noise()).collect();
+    let collector = |gram| {
+        let made = Collector::new("text", "feed", columns, None, Options { gram, samples: 0 });
+        made.expect("a size that can be gathered")
+    };
+    let (mut with, mut without) = (collector(true), collector(false));
+    let mut product = vec![0.0f32; columns * columns];
+    let mut times = [[0.0; ROUNDS]; 3];
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
     pool.install(|| {
-        for gram in [true, false] {
-            let mut g = Collector::new("", "", c, None, Options { gram, samples: 0 }).unwrap();
-            let mut at = 0;
-            let t = med(|| {
-                g.update(&x, at).unwrap();
-                at += 2048;
-            });
-            println!("own {gram}: {t} s {:.1} GF/s useful", flop / t / 1e9);
-        }
-        if std::env::args().any(|a| a == "faer") {
-            for (tile, k) in [(256, 256)] {
-                let mut out = vec![0f32; tile * tile];
-                let mut acc = vec![0f64; c * c];
-                let t = med(|| {
-                    for b in x.chunks(k * c) {
-                        let m = MatRef::from_row_major_slice(b, b.len() / c, c);
-                        for i in (0..c).step_by(tile) {
-                            for j in (0..=i).step_by(tile) {
-                                matmul(
-                                    MatMut::from_row_major_slice_mut(&mut out, tile, tile),
-                                    Accum::Replace,
-                                    m.subcols(i, tile).transpose(),
-                                    m.subcols(j, tile),
-                                    1.0f32,
-                                    Par::Seq,
-                                );
-                                for r in 0..tile {
-                                    for (s, v) in acc[(i + r) * c + j..][..tile].iter_mut().zip(&out[r * tile..]) {
-                                        *s += f64::from(*v)
-                                    }
-                                }
-                            }
-                        }
-                    }
-                });
-                println!("faer tile {tile} k {k}: {:.1} GF/s useful", flop / t / 1e9);
+        for round in 0..ROUNDS {
+            let first = (round * rows) as u64;
+            let start = thread_seconds();
+            with.update(&x, first).expect("in order");
+            let gram = thread_seconds();
+            without.update(&x, first).expect("in order");
+            let sums = thread_seconds();
+            let whole = BlockStructure::Rectangular;
+            let out = MatMut::from_row_major_slice_mut(&mut product, columns, columns);
+            let x = MatRef::from_row_major_slice(&x, rows, columns);
+            matmul(out, BlockStructure::TriangularLower, Accum::Replace, x.transpose(), whole, x, whole, 1.0, Par::Seq);
+            let end = thread_seconds();
+            for (times, time) in times.iter_mut().zip([gram - start, sums - gram, end - sums]) {
+                times[round] = time;
             }
         }
-        let mut out = vec![0f32; c * c];
-        let t = med(|| {
-            let m = MatRef::from_row_major_slice(&x, n, c);
-            faer::linalg::matmul::triangular::matmul(
-                MatMut::from_row_major_slice_mut(&mut out, c, c),
-                faer::linalg::matmul::triangular::BlockStructure::TriangularLower,
-                Accum::Replace,
-                m.transpose(),
-                faer::linalg::matmul::triangular::BlockStructure::Rectangular,
-                m,
-                faer::linalg::matmul::triangular::BlockStructure::Rectangular,
-                1.0f32,
-                Par::Seq,
-            );
-        });
-        println!("faer triangular: {:.1} GF/s useful", flop / t / 1e9);
     });
+    println!("{rows} rows of {columns} channels, one thread");
+    for (name, mut times) in ["all statistics", "without Gram", "faer, f32"].into_iter().zip(times) {
+        times.sort_by(f64::total_cmp);
+        let seconds = times[ROUNDS / 2];
+        let useful = rows as f64 * (columns as f64).powi(2) / seconds / 1e9;
+        println!("{name:16} {seconds:8.3} s {useful:8.1} useful GF/s");
+    }
 }

@@ -5,8 +5,8 @@ mod texts;
 use llmq_calibration::{BLOCK_ROWS, Collector, Gram, Options, Record};
 use texts::Random;
 
-/// What the module promises for any data: 36 half units of f32.
-const BOUND: f64 = 36.0 / (1u64 << 24) as f64;
+/// What the module promises for any data: 40 half units of f32.
+const BOUND: f64 = 40.0 / (1u64 << 24) as f64;
 
 /// What is promised for all but data made to hurt.
 const USUAL: f64 = 1e-6;
@@ -72,7 +72,7 @@ fn outlier_channels_do_not_hurt_the_others() {
     let mut x = Random(2).rows(3000, columns);
     for row in x.chunks_exact_mut(columns) {
         row[7] *= 1e4;
-        row[70] = row[7] * 0.99 + row[70];
+        row[70] += row[7] * 0.99;
         row[100] *= 1e-4;
     }
     let worst = error(&gathered(&x, columns), &exact(&x, columns));
