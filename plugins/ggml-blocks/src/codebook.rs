@@ -24,7 +24,7 @@ pub(crate) struct Codebook<const N: usize> {
     points: &'static [u16],
     places: Vec<Place>,
     near: Vec<u16>,
-    rivals: Vec<u16>,
+    rivals: Vec<[u16; EIGHT]>,
 }
 
 /// Where the lists of a place are.
@@ -36,18 +36,8 @@ struct Place {
     count: u16,
     /// Number of rivals, without those that fill eights.
     rivals: u16,
-    /// Start of the rivals.
+    /// Start of the rivals, in eights.
     rivals_start: u32,
-}
-
-/// The near points of a place that is no point of the book, packed, in the order in which they are tried. Both lists
-/// are whole eights, filled with their first point.
-pub(crate) struct Near<'a> {
-    pub(crate) all: &'a [u16],
-    /// Those that can be nearest to weights which were rounded to the place.
-    pub(crate) rivals: &'a [u16],
-    /// Number of rivals without the filling.
-    pub(crate) count: usize,
 }
 
 /// What a book says about a place.
@@ -78,7 +68,8 @@ impl<const N: usize> Codebook<N> {
             places[usize::from(point)].start = i as u32;
         }
         let steps: Vec<_> = points.iter().map(|&point| Self::steps(point)).collect();
-        let (mut near, mut rivals, mut between) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut near, mut rivals) = (Vec::new(), Vec::new());
+        let (mut between, mut some_rivals) = (Vec::new(), Vec::new());
         let (mut from_here, mut some) = (vec![0u8; points.len()], vec![0u16; points.len() + 1]);
         for place in (0..=highest).filter(|&place| points.binary_search(&place).is_err()) {
             let here = Self::coordinates(place);
@@ -96,14 +87,17 @@ impl<const N: usize> Codebook<N> {
             let rivals_start = rivals.len();
             if with_rivals {
                 between.clear();
+                some_rivals.clear();
                 for &index in &near[start..] {
                     let way = Self::steps(place) ^ steps[usize::from(index)];
                     if between.iter().all(|nearer| nearer & !way != 0) {
                         between.push(way);
-                        rivals.push(points[usize::from(index)]);
+                        some_rivals.push(points[usize::from(index)]);
                     }
                 }
-                rivals.resize(rivals_start + between.len().next_multiple_of(EIGHT), rivals[rivals_start]);
+                assert!(between.len() <= MOST_RIVALS, "too many rivals of one place");
+                some_rivals.resize(between.len().next_multiple_of(EIGHT), some_rivals[0]);
+                rivals.extend_from_slice(some_rivals.as_chunks().0);
             }
             for point in &mut near[start..] {
                 *point = points[usize::from(*point)];
@@ -177,19 +171,13 @@ impl<const N: usize> Codebook<N> {
         }
     }
 
-    /// What is near a place; nothing if it is a point of the book.
+    /// Those of a place's near points that can be nearest to weights which were rounded to it, in the same order, and
+    /// their number without the first of them repeated to fill eights. None for a point of the book.
     #[inline(always)]
-    pub(crate) fn near(&self, place: u16) -> Option<Near<'_>> {
+    pub(crate) fn rivals(&self, place: u16) -> (&[[u16; EIGHT]], usize) {
         let place = self.places[usize::from(place)];
-        if place.count == 0 {
-            return None;
-        }
         let count = usize::from(place.rivals);
-        Some(Near {
-            all: &self.near[place.start as usize..][..usize::from(place.count)],
-            rivals: &self.rivals[place.rivals_start as usize..][..count.next_multiple_of(EIGHT)],
-            count,
-        })
+        (&self.rivals[place.rivals_start as usize..][..count.div_ceil(EIGHT)], count)
     }
 
     /// The index of a place that is a point of the book.
@@ -264,6 +252,9 @@ fn collect_nearest(from_here: &[u8], distances: usize, some: &mut [u16], near: &
 
 /// Near points are tried eight at a time.
 pub(crate) const EIGHT: usize = 8;
+
+/// No place has more rivals than this.
+pub(crate) const MOST_RIVALS: usize = 256;
 
 /// Points that are looked at together.
 const STRETCH: usize = 16;
@@ -343,6 +334,56 @@ mod tests {
             let mut distances: Vec<_> = order.iter().map(|o| o.0).collect();
             distances.dedup();
             assert_eq!(distances.len(), 3);
+        }
+    }
+
+    /// Weights are drawn around places that are no points; what is nearest among all is nearest among the rivals.
+    fn the_nearest_are_rivals<const N: usize>(book: &Codebook<N>) {
+        let mut state = 1u64;
+        let mut unit = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 24) as f32
+        };
+        let (mut tried, mut fewer) = (0, 0);
+        while tried < 20_000 {
+            let levels: [u8; N] = core::array::from_fn(|_| (unit() * Codebook::<N>::LEVELS as f32) as u8);
+            let place = Codebook::pack(&levels);
+            let Found::Near(all) = book.find(place) else { continue };
+            let mut x = [0.0; N];
+            for i in 0..N {
+                // Up to the middle between two levels, and beyond the last one and before the first.
+                let below = if levels[i] == 0 { 9.0 } else { 0.999 };
+                let above = if usize::from(levels[i]) == Codebook::<N>::LEVELS - 1 { 9.0 } else { 0.999 };
+                x[i] = f32::from(2 * levels[i] + 1) - below + (below + above) * unit();
+            }
+            let weights: [f32; N] = core::array::from_fn(|_| unit());
+            let error = |point: u16| {
+                let terms = Codebook::<N>::coordinates(point).into_iter().zip(x).zip(weights);
+                terms.fold(0.0, |sum, ((c, x), weight)| {
+                    let difference = f32::from(2 * c + 1) - x;
+                    sum + weight * difference * difference
+                })
+            };
+            let first_of_least = |points: &[u16]| {
+                let least = |best: u16, &point: &u16| if error(point) < error(best) { point } else { best };
+                points.iter().fold(points[0], least)
+            };
+            let (rivals, count) = book.rivals(place);
+            assert_eq!(first_of_least(all), first_of_least(rivals.as_flattened()), "{x:?} near {place:#x}");
+            assert_eq!(first_of_least(all), first_of_least(&rivals.as_flattened()[..count]));
+            tried += 1;
+            fewer += u32::from(rivals.as_flattened().len() < all.len());
+        }
+        assert!(fewer > 0 || N == 8, "the lists of rivals are no shorter");
+    }
+
+    #[test]
+    fn the_nearest_points_are_among_the_rivals() {
+        for book in [iq2_xxs_book(), iq2_xs_book(), iq2_s_book()] {
+            the_nearest_are_rivals(book);
+        }
+        for book in [iq3_xxs_book(), iq3_s_book()] {
+            the_nearest_are_rivals(book);
         }
     }
 }

@@ -433,3 +433,6 @@ impl<M: Mask, const G: usize> Mask for Beside<M, G> {
         all.any()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,13 +7,17 @@
 //!
 //! A try does not depend on the ones before it, so tries stand in lanes.
 
+mod lines;
 mod near;
 mod places;
+mod sums;
 
 use crate::codebook::Codebook;
 use crate::lanes::{Lanes, SHORT};
+use lines::Lines;
 use near::Rivalry;
 use places::{Places, one_place};
+use sums::{Sums, sums};
 
 /// Room for all tries in whole lanes, and for the lanes beyond a load that starts at the last.
 const ROOM: usize = 32 + SHORT;
@@ -65,6 +69,18 @@ pub(crate) struct Fit<const E: usize> {
     pub(crate) points: [u16; E],
 }
 
+/// Where groups are worked on, one after the other.
+pub(crate) struct Room<const W: usize, const E: usize> {
+    places: Places<E>,
+    lines: Lines<W>,
+}
+
+impl<const W: usize, const E: usize> Room<W, E> {
+    pub(crate) const fn new() -> Self {
+        Room { places: Places::new(), lines: Lines::new() }
+    }
+}
+
 /// Fits a group whose largest weight is `max`; `start` is the answer if no try is better than nothing.
 #[inline(always)]
 pub(crate) fn fit<V: Lanes, const N: usize, const W: usize, const E: usize>(
@@ -74,33 +90,27 @@ pub(crate) fn fit<V: Lanes, const N: usize, const W: usize, const E: usize>(
     tries: &Tries,
     again: Again,
     start: Fit<E>,
+    room: &mut Room<W, E>,
 ) -> Fit<E> {
     const { assert!(E * N == W) };
     let roots = group.weights.map(f32::sqrt);
-    let mut places = Places::<E>::new::<V::Short, N, W>(group.x, max, tries);
-    let rivalry = Rivalry::<W, E>::new::<V, N>(group.x, &roots, &places, tries.count);
+    room.places.fill::<V::Short, N, W>(group.x, max, tries);
+    room.lines.set_group::<V::Short, N>(group.x, &roots);
+    let rivalry = Rivalry::<W, E>::new::<V::Short, N>(group.x, &roots, &room.places, tries.count);
     // The tries under which each small group was moved.
     let mut moved = [0; E];
     for e in 0..E {
-        moved[e] = rivalry.settle::<V::Short, N>(book, e, &mut places, tries.count);
+        moved[e] = rivalry.settle::<V::Short, N>(book, e, room, tries.count);
     }
-    let (sums_qx, sums_qq) = sums_of_tries::<V::Short, N, W, E>(group, &places.points, tries.count);
+    let points = &room.places.points;
     let mut kept = start;
-    let mut best = 0.0;
-    let mut winner = None;
-    for k in 0..tries.count {
-        let (sum_qx, sum_qq) = (sums_qx[k], sums_qq[k]);
-        if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
-            kept.scale = sum_qx / sum_qq;
-            best = kept.scale * sum_qx;
-            winner = Some(k);
-        }
-    }
     // A bit per small group.
     let mut kept_moved = 0u32;
-    if let Some(k) = winner {
+    let sums_of_tries = Sums::of_tries::<V::Short, N, W, E>(group, points, tries.count);
+    if let Some((k, scale)) = sums_of_tries.winner::<V::Short>(tries.count) {
+        kept.scale = scale;
         for e in 0..E {
-            kept.points[e] = places.points[e][k].to_bits() as u16;
+            kept.points[e] = points[e][k].to_bits() as u16;
             kept_moved |= (moved[e] >> k & 1) << e;
         }
     }
@@ -108,11 +118,8 @@ pub(crate) fn fit<V: Lanes, const N: usize, const W: usize, const E: usize>(
         let inverse = 1.0 / kept.scale;
         for e in 0..E {
             if kept_moved >> e & 1 != 0 || again != Again::Moved {
-                let (place, clear) = one_place::<N>(small(group.x, e), inverse);
-                kept.points[e] = match book.near(place) {
-                    None => place,
-                    Some(near) => rivalry.nearest::<V, N>(e, kept.scale, &near, clear),
-                };
+                let (place, clear) = one_place::<N>(small::<_, N, W>(group.x, e), inverse);
+                kept.points[e] = rivalry.nearest::<V::Short, N>(book, e, place, kept.scale, clear);
             }
         }
         let (sum_qx, sum_qq) = sums::<N, W, E>(group, &kept.points);
@@ -124,7 +131,7 @@ pub(crate) fn fit<V: Lanes, const N: usize, const W: usize, const E: usize>(
 }
 
 #[inline(always)]
-fn small<const N: usize, const W: usize>(values: &[f32; W], i: usize) -> &[f32; N] {
+fn small<T, const N: usize, const W: usize>(values: &[T; W], i: usize) -> &[T; N] {
     &values.as_chunks::<N>().0[i]
 }
 
@@ -138,44 +145,4 @@ const fn odds<const N: usize>() -> [f32; 8] {
         c += 1;
     }
     odds
-}
-
-/// sum(w x q) and sum(w q q) of all tries, for q = 2 * c + 1.
-#[inline(always)]
-fn sums_of_tries<S: Lanes, const N: usize, const W: usize, const E: usize>(
-    group: &Group<W>,
-    points: &[[f32; ROOM]; E],
-    count: usize,
-) -> ([f32; ROOM], [f32; ROOM]) {
-    let (mut sums_qx, mut sums_qq) = ([0.0; ROOM], [0.0; ROOM]);
-    for at in (0..count).step_by(S::COUNT) {
-        let (mut sum_qx, mut sum_qq) = (S::splat(0.0), S::splat(0.0));
-        for e in 0..E {
-            let points = S::load(&points[e][at..]);
-            let (x, weights) = (small::<N, W>(group.x, e), small::<N, W>(group.weights, e));
-            for i in 0..N {
-                let q = points.of_coordinate::<N>(i, const { &odds::<N>() });
-                let weight = S::splat(weights[i]);
-                sum_qx = sum_qx + weight * S::splat(x[i]) * q;
-                sum_qq = sum_qq + weight * q * q;
-            }
-        }
-        sum_qx.store(&mut sums_qx[at..]);
-        sum_qq.store(&mut sums_qq[at..]);
-    }
-    (sums_qx, sums_qq)
-}
-
-/// sum(w x q) and sum(w q q) for q = 2 * c + 1.
-#[inline(always)]
-fn sums<const N: usize, const W: usize, const E: usize>(group: &Group<W>, points: &[u16; E]) -> (f32, f32) {
-    let (mut sum_qx, mut sum_qq) = (0.0, 0.0);
-    for (e, &point) in points.iter().enumerate() {
-        for (i, c) in Codebook::<N>::coordinates(point).into_iter().enumerate() {
-            let (weight, q) = (group.weights[N * e + i], f32::from(2 * c + 1));
-            sum_qx += weight * group.x[N * e + i] * q;
-            sum_qq += weight * q * q;
-        }
-    }
-    (sum_qx, sum_qq)
 }

@@ -7,7 +7,7 @@ use super::lattice_super::{IQ2_VALUES, largest, odd_codes, pack_codes, weights};
 use super::sign_bits::{factor, split};
 use crate::BlockType;
 use crate::codebook::{Codebook, iq2_s_book, points};
-use crate::fit::lattice::{self, Again, Fit, Group};
+use crate::fit::lattice::{self, Again, Fit, Group, Room};
 use crate::fit::power;
 use crate::lanes::Lanes;
 
@@ -33,6 +33,7 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
         }
     };
     out.fill(0);
+    let mut room = Room::new();
     let mut scales = [0.0; 16];
     for group in 0..16 {
         let (x, weights) = (&x.as_chunks::<16>().0[group], &weights.as_chunks::<16>().0[group]);
@@ -48,8 +49,15 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
             continue;
         }
         let start = Fit { scale: max / 5.0, points: [0; 2] };
-        let fit =
-            lattice::fit::<V, _, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
+        let fit = lattice::fit::<V, _, _, _>(
+            book,
+            &Group { x: &magnitudes, weights },
+            max,
+            &TRIES,
+            Again::Moved,
+            start,
+            &mut room,
+        );
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;

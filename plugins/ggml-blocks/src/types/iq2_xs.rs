@@ -6,7 +6,7 @@ use super::lattice_super::{IQ2_VALUES, largest, odd_codes, pack_codes, weights};
 use super::sign_bits::{complete, factor, split_even};
 use crate::BlockType;
 use crate::codebook::{Codebook, iq2_xs_book, points};
-use crate::fit::lattice::{self, Again, Fit, Group, Tries};
+use crate::fit::lattice::{self, Again, Fit, Group, Room, Tries};
 use crate::fit::symmetric::NOTHING;
 use crate::lanes::Lanes;
 
@@ -22,6 +22,7 @@ pub(crate) const TRIES: Tries = Tries::new(5.0, 9, 0.1);
 pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
     let book = iq2_xs_book();
     let weights = weights(x, importance, 1.0);
+    let mut room = Room::new();
     let (mut scales, mut eights) = ([0.0; 16], [[0u16; 2]; 16]);
     for group in 0..16 {
         let (x, weights) = (&x.as_chunks::<16>().0[group], &weights.as_chunks::<16>().0[group]);
@@ -37,8 +38,15 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out:
             continue;
         }
         let start = Fit { scale: max / 5.0, points: [0; 2] };
-        let fit =
-            lattice::fit::<V, _, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
+        let fit = lattice::fit::<V, _, _, _>(
+            book,
+            &Group { x: &magnitudes, weights },
+            max,
+            &TRIES,
+            Again::Moved,
+            start,
+            &mut room,
+        );
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;

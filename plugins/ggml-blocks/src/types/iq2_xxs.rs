@@ -6,7 +6,7 @@ use super::lattice_super::{IQ2_VALUES, largest, odd_codes, weights};
 use super::sign_bits::{complete, factor, split_even};
 use crate::BlockType;
 use crate::codebook::{Codebook, iq2_xxs_book, points};
-use crate::fit::lattice::{self, Again, Fit, Group, Tries};
+use crate::fit::lattice::{self, Again, Fit, Group, Room, Tries};
 use crate::fit::positive;
 use crate::fit::symmetric::NOTHING;
 use crate::lanes::{GROUPS, Lanes};
@@ -21,6 +21,7 @@ const TRIES: Tries = Tries::new(5.0, 6, 0.1);
 pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
     let book = iq2_xxs_book();
     let weights = weights(x, importance, 1.0);
+    let mut room = Room::new();
     let (mut scales, mut indices, mut signs) = ([0.0; 8], [[0u8; 4]; 8], [0u32; 8]);
     let (mut magnitudes, mut group_signs) = ([[0.0; 32]; GROUPS], [[0u8; 4]; 8]);
     let mut counts = [[0.0; 32]; GROUPS];
@@ -47,7 +48,7 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out:
             continue;
         }
         let group_of = Group { x: magnitudes, weights };
-        let fit = lattice::fit::<V, _, _, _>(book, &group_of, effective, &TRIES, Again::All, start);
+        let fit = lattice::fit::<V, _, _, _>(book, &group_of, effective, &TRIES, Again::All, start, &mut room);
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;

@@ -6,7 +6,7 @@ use super::lattice_super::{largest, odd_codes, pack_codes, weights};
 use super::sign_bits::{factor, split};
 use crate::BlockType;
 use crate::codebook::{Codebook, iq3_s_book, points};
-use crate::fit::lattice::{self, Again, Fit, Group, Tries};
+use crate::fit::lattice::{self, Again, Fit, Group, Room, Tries};
 use crate::lanes::Lanes;
 
 /// Where the parts of a block start: scale (2), low index bytes (64), ninth bits (8), signs (32), 4-bit scales (4).
@@ -30,6 +30,7 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
         None => x.map(|v| v * v),
     };
     out.fill(0);
+    let mut room = Room::new();
     let mut scales = [0.0; 8];
     // The reference leaves no room for a group of zeros: the groups after it move up, and no longer fit their scales.
     let mut place = 0;
@@ -54,6 +55,7 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
             &TRIES,
             Again::AllIfAnyMoved,
             start,
+            &mut room,
         );
         scales[group] = fit.scale;
         if fit.scale < 0.0 {

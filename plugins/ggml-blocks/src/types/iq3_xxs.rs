@@ -6,7 +6,7 @@ use super::lattice_super::{largest, odd_codes, weights};
 use super::sign_bits::{complete, factor, split_even};
 use crate::BlockType;
 use crate::codebook::{Codebook, iq3_xxs_book, points};
-use crate::fit::lattice::{self, Again, Fit, Group, Tries};
+use crate::fit::lattice::{self, Again, Fit, Group, Room, Tries};
 use crate::lanes::Lanes;
 
 /// Bytes of indices.
@@ -30,6 +30,7 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
         Some(importance) => weights(x, importance, 2.0),
         None => x.map(|v| v * v),
     };
+    let mut room = Room::new();
     let (mut scales, mut indices, mut signs) = ([0.0; 8], [0u8; INDICES], [0u32; 8]);
     for group in 0..8 {
         let (x, weights) = (&x.as_chunks::<32>().0[group], &weights.as_chunks::<32>().0[group]);
@@ -45,8 +46,15 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
             continue;
         }
         let start = Fit { scale: max / 15.0, points: [0; 8] };
-        let fit =
-            lattice::fit::<V, _, _, _>(book, &Group { x: &magnitudes, weights }, max, &TRIES, Again::Moved, start);
+        let fit = lattice::fit::<V, _, _, _>(
+            book,
+            &Group { x: &magnitudes, weights },
+            max,
+            &TRIES,
+            Again::Moved,
+            start,
+            &mut room,
+        );
         scales[group] = fit.scale;
         if fit.scale < 0.0 {
             scales[group] = -fit.scale;

@@ -28,33 +28,31 @@ pub(super) struct Places<const E: usize> {
 }
 
 impl<const E: usize> Places<E> {
+    pub(super) const fn new() -> Self {
+        Places { scales: [0.0; ROOM], places: [[0.0; ROOM]; E], points: [[0.0; ROOM]; E], unclear: [0; E], usual: true }
+    }
+
+    /// Rounds all small groups under all tries, over what was here. Lanes beyond the last try do not matter.
     #[inline(always)]
-    pub(super) fn new<S: Lanes, const N: usize, const W: usize>(x: &[f32; W], max: f32, tries: &Tries) -> Self {
+    pub(super) fn fill<S: Lanes, const N: usize, const W: usize>(&mut self, x: &[f32; W], max: f32, tries: &Tries) {
         let mut inverses = [0.0; ROOM];
-        let mut to = Places {
-            scales: [0.0; ROOM],
-            places: [[0.0; ROOM]; E],
-            points: [[0.0; ROOM]; E],
-            unclear: [0; E],
-            usual: true,
-        };
+        self.unclear = [0; E];
         for at in (0..ROOM).step_by(S::COUNT) {
             let inverse = S::load(&tries.tops[at..]) / S::splat(max);
             inverse.store(&mut inverses[at..]);
-            (S::splat(1.0) / inverse).store(&mut to.scales[at..]);
+            (S::splat(1.0) / inverse).store(&mut self.scales[at..]);
         }
         // NaN does not show here: it is rounded to zero.
         let largest = x.iter().fold(0.0, |largest, v| if v.abs() > largest { v.abs() } else { largest });
-        to.usual = USUAL.contains(&max) && largest * inverses[tries.count - 1] <= NEAREST_LIMIT;
+        self.usual = USUAL.contains(&max) && largest * inverses[tries.count - 1] <= NEAREST_LIMIT;
         for at in (0..tries.count).step_by(S::COUNT) {
             let inverse = S::load(&inverses[at..]);
-            if to.usual {
-                to.round::<S, N, W, false>(x, inverse, at);
+            if self.usual {
+                self.round::<S, N, W, false>(x, inverse, at);
             } else {
-                to.round::<S, N, W, true>(x, inverse, at);
+                self.round::<S, N, W, true>(x, inverse, at);
             }
         }
-        to
     }
 
     /// Rounds under the tries in the lanes from `at` on.
@@ -71,7 +69,7 @@ impl<const E: usize> Places<E> {
         let half_inverse = half * inverse;
         for e in 0..E {
             let (mut place, mut farthest) = (zero, zero);
-            for x in small::<N, W>(x, e).iter().rev() {
+            for x in small::<_, N, W>(x, e).iter().rev() {
                 let level;
                 if UNUSUAL {
                     let v = half * (inverse * S::splat(*x) - S::splat(1.0));
