@@ -2,7 +2,8 @@
 
 use crate::BlockType;
 use crate::dispatch::{self, Kernel, Path};
-use crate::lanes::Lanes;
+use crate::fit::descent;
+use crate::lanes::{GROUPS, Lanes};
 use crate::types::{
     bf16, f16, f32 as single, iq1_m, iq1_s, iq2_s, iq2_xs, iq2_xxs, iq3_s, iq3_xxs, iq4_nl, iq4_xs, mxfp4, nvfp4, q1_0,
     q2_0, q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1, q5_k, q6_k, q8_0, tq1_0, tq2_0,
@@ -39,17 +40,17 @@ kernels! {
     F32: blocks!(single::encode);
     F16: blocks!(f16::encode);
     BF16: blocks!(bf16::encode);
-    Q8_0: blocks!(q8_0::encode);
-    Q4_0: rows!(q4_0::encode, q4_0::encode_row_weighted::<V>);
-    Q4_1: rows!(q4_1::encode, q4_1::encode_row_weighted::<V>);
-    Q5_0: rows!(q5_0::encode, q5_0::encode_row_weighted::<V>);
-    Q5_1: rows!(q5_1::encode, q5_1::encode_row_weighted::<V>);
-    Q2_K: batches!(q2_k::encode::<V>, q2_k::encode_weighted::<V>);
-    Q3_K: batches!(q3_k::encode::<V>, q3_k::encode_weighted::<V>);
+    Q8_0: blocks!(q8_0::encode::<V>);
+    Q4_0: rows!(q4_0::encode::<V>, q4_0::encode_row_weighted::<V>);
+    Q4_1: rows!(q4_1::encode::<V>, q4_1::encode_row_weighted::<V>);
+    Q5_0: rows!(q5_0::encode::<V>, q5_0::encode_row_weighted::<V>);
+    Q5_1: rows!(q5_1::encode::<V>, q5_1::encode_row_weighted::<V>);
+    Q2_K: batches!(GROUPS, q2_k::encode::<V>, q2_k::encode_weighted::<V>);
+    Q3_K: batches!(descent::SUPERS, q3_k::encode::<V>, q3_k::encode_weighted::<V>);
     Q4_K: pairs!(q4_k::encode::<V>);
     Q5_K: pairs!(q5_k::encode::<V>);
     Q6_K: either!(q6_k::encode::<V>);
-    IQ1_S: needy!(iq1_s::encode::<V>);
+    IQ1_S: pairs!(iq1_s::encode::<V>);
     IQ1_M: either!(iq1_m::encode::<V>);
     IQ2_XXS: needy!(iq2_xxs::encode::<V>);
     IQ2_XS: needy!(iq2_xs::encode::<V>);
@@ -72,16 +73,16 @@ kernels! {
     F32: blocks!(single::decode);
     F16: blocks!(f16::decode);
     BF16: blocks!(bf16::decode);
-    Q4_0: blocks!(q4_0::decode);
-    Q4_1: blocks!(q4_1::decode);
-    Q5_0: blocks!(q5_0::decode);
-    Q5_1: blocks!(q5_1::decode);
-    Q8_0: blocks!(q8_0::decode);
+    Q4_0: blocks!(q4_0::decode::<V>);
+    Q4_1: blocks!(q4_1::decode::<V>);
+    Q5_0: blocks!(q5_0::decode::<V>);
+    Q5_1: blocks!(q5_1::decode::<V>);
+    Q8_0: blocks!(q8_0::decode::<V>);
     Q2_K: blocks!(q2_k::decode);
-    Q3_K: blocks!(q3_k::decode);
-    Q4_K: blocks!(q4_k::decode);
-    Q5_K: blocks!(q5_k::decode);
-    Q6_K: blocks!(q6_k::decode);
+    Q3_K: blocks!(q3_k::decode::<V>);
+    Q4_K: blocks!(q4_k::decode::<V>);
+    Q5_K: blocks!(q5_k::decode::<V>);
+    Q6_K: blocks!(q6_k::decode::<V>);
     IQ1_S: blocks!(iq1_s::decode);
     IQ1_M: blocks!(iq1_m::decode);
     IQ2_XXS: blocks!(iq2_xxs::decode);

@@ -10,6 +10,10 @@ pub(crate) mod ternary;
 
 use crate::lanes::{GROUPS, Lanes};
 
+/// Weights per turn of the innermost loops of the searches: counting to the end of a group takes a tenth of their
+/// instructions otherwise.
+const UNROLLED: usize = 4;
+
 /// Importance of each weight times the root of its own and its neighbourhood's power: `q * sqrt(sigma2 + x * x)`.
 #[inline(always)]
 pub(crate) fn weigh<const N: usize>(x: &[f32; N], importance: &[f32; N], sigma2: f32) -> [f32; N] {

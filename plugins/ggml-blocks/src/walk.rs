@@ -88,13 +88,14 @@ macro_rules! runs {
     };
 }
 
-/// Up to sixteen super-blocks at a time, across rows: `plain(weights, blocks)` or `weighted(weights, importance of
-/// each, blocks)`.
+/// Several super-blocks at a time, across rows: up to `most` of them, `plain(weights, blocks)`, or up to sixteen,
+/// `weighted(weights, importance of each, blocks)`.
 macro_rules! batches {
-    ($V:ident, $job:expr, $plain:expr, $weighted:expr) => {{
+    ($V:ident, $job:expr, $most:expr, $plain:expr, $weighted:expr) => {{
+        let at_once = if $job.importance.is_none() { $most } else { $crate::lanes::GROUPS };
         let mut importance = $job.importance.map($crate::walk::by_super);
-        let stored = $job.dst.as_chunks_mut().0.chunks_mut($crate::lanes::GROUPS);
-        for (x, stored) in $job.src.as_chunks().0.chunks($crate::lanes::GROUPS).zip(stored) {
+        let stored = $job.dst.as_chunks_mut().0.chunks_mut(at_once);
+        for (x, stored) in $job.src.as_chunks().0.chunks(at_once).zip(stored) {
             match &mut importance {
                 None => $plain(x, stored),
                 Some(importance) => $weighted(x, &$crate::walk::of_batch(importance), stored),

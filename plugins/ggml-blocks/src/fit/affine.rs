@@ -10,6 +10,7 @@
 //! reference (v0.5.0) stores what then comes out, so lanes in which that happens are computed again with wrapping
 //! integers. Later revisions of the reference clamp before rounding and differ in those blocks.
 
+use super::UNROLLED;
 use crate::lanes::{GROUPS, Lanes, Mask};
 use crate::round::{NEAREST_LIMIT, nearest_int};
 
@@ -99,6 +100,7 @@ fn fit_lanes<V: Lanes, const N: usize, const WRAPPING: bool>(
     at: usize,
     fit: &mut Fit,
 ) -> u32 {
+    const { assert!(N.is_multiple_of(UNROLLED)) };
     let (zero, top) = (V::splat(0.0), V::splat(search.top as f32));
     let (mut low, mut high) = (x[0], x[0]);
     let mut sum_w = weights[0];
@@ -128,13 +130,15 @@ fn fit_lanes<V: Lanes, const N: usize, const WRAPPING: bool>(
         in_range = in_range.and(stays_in_range(inverse, minimum, low, high));
         let mut levels = [zero; N];
         let (mut sum_l, mut sum_ll, mut sum_lx) = (zero, zero, zero);
-        for i in 0..N {
-            let level = round_level::<V, WRAPPING>(inverse * (x[i] - minimum), top);
-            levels[i] = level;
-            let weighted = weights[i] * level;
-            sum_l = sum_l + weighted;
-            sum_ll = sum_ll + weighted * level;
-            sum_lx = sum_lx + weighted * x[i];
+        for first in (0..N).step_by(UNROLLED) {
+            for i in first..first + UNROLLED {
+                let level = round_level::<V, WRAPPING>(inverse * (x[i] - minimum), top);
+                levels[i] = level;
+                let weighted = weights[i] * level;
+                sum_l = sum_l + weighted;
+                sum_ll = sum_ll + weighted * level;
+                sum_lx = sum_lx + weighted * x[i];
+            }
         }
         let determinant = sum_w * sum_ll - sum_l * sum_l;
         let solved_scale = (sum_w * sum_lx - sum_x * sum_l) / determinant;
@@ -143,8 +147,10 @@ fn fit_lanes<V: Lanes, const N: usize, const WRAPPING: bool>(
         let try_scale = V::select(positive, sum_lx / sum_ll, solved_scale);
         let try_minimum = V::select(positive, zero, solved_minimum);
         let mut current = zero;
-        for i in 0..N {
-            current = current + weights[i] * error(search, try_scale * levels[i] + try_minimum - x[i]);
+        for first in (0..N).step_by(UNROLLED) {
+            for i in first..first + UNROLLED {
+                current = current + weights[i] * error(search, try_scale * levels[i] + try_minimum - x[i]);
+            }
         }
         let better = determinant.gt(zero).and(best.gt(current));
         best = V::select(better, current, best);

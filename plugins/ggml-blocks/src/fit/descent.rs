@@ -4,42 +4,48 @@
 //! is best against the scale of all the others, x * sum'(w l l) / sum'(w x l), replaces the present one if that makes
 //! (sum w x l)^2 / sum(w l l) strictly larger. A pass without a change ends the search.
 //!
-//! Four in five groups of normal weights (52652 of 65536) stay where they start, and as long as nothing changes no
-//! weight waits for another. So all groups are looked at once, and those that may change are gathered and searched
-//! beside each other: a descent is a chain of divisions, which takes its time however few lanes it fills.
+//! A pass is a chain of divisions, which takes its time however few lanes it fills. Whether one would change anything is
+//! seen without waiting, because as long as nothing changes no weight waits for another. So all groups are looked at
+//! first, and those that may change (one in five, of normal weights) are gathered before each pass.
 
 use super::symmetric::NOTHING;
 use crate::lanes::{Beside, GROUPS, Lanes, Mask};
 use crate::round::NEAREST_LIMIT;
 
-/// Most groups that are fitted at once.
-const MOST: usize = GROUPS * GROUPS;
+/// Super-blocks whose groups are fitted at once: the more, the fuller the lanes of the passes.
+pub(crate) const SUPERS: usize = 4 * GROUPS;
 
-/// Groups whose descents run beside each other.
+/// Most groups that are fitted at once.
+const MOST: usize = SUPERS * GROUPS;
+
+/// Groups that take a pass beside each other, at most.
 const SIDE: usize = 2 * GROUPS;
 
-/// Scales of groups of `N` weights, whole sixteens of them and at most 256; 0 for a group of zeros.
+/// Most passes.
+const PASSES: usize = 5;
+
+/// Scales of groups of `N` weights, whole sixteens of them and at most 1024; 0 for a group of zeros.
 #[inline(always)]
 pub(crate) fn fit_scales<V: Lanes, const N: usize>(top: i32, x: &[[f32; N]], scales: &mut [f32]) {
-    let (mut open, mut places, mut count) = ([[0.0; N]; MOST], [0; MOST], 0);
+    let mut open = Open::<N>::NONE;
     for first in (0..x.len().min(MOST)).step_by(V::COUNT) {
-        let start = Descent::<V, N>::start(top, V::columns(&x[first..]));
-        start.scale().store(&mut scales[first..]);
-        let mut unsettled = start.unsettled(top);
-        while unsettled != 0 {
-            places[count] = first + unsettled.trailing_zeros() as usize;
-            open[count] = x[places[count]];
-            count += 1;
-            unsettled &= unsettled - 1;
-        }
+        let x: [V; N] = V::columns(&x[first..]);
+        let mut levels = [V::splat(0.0); N];
+        let (sums, something) = start(top, &x, &mut levels);
+        V::select(something, sums.scale(), V::splat(0.0)).store(&mut scales[first..]);
+        let unsettled = something.and(sums.unsettled(top, &x, &levels)).bits();
+        open.add(top, unsettled, &levels, &sums, |lane| first + lane);
     }
-    for first in (0..count).step_by(2 * V::COUNT) {
-        let mut descent = Descent::<Beside<V, 2>, N>::start(top, <Beside<V, 2>>::columns(&open[first..]));
-        let wrapped = descent.descend::<false>(top);
-        let mut found = [0.0; SIDE];
-        descent.scale().store(&mut found);
-        for (lane, &place) in places[first..count].iter().enumerate().take(2 * V::COUNT) {
-            scales[place] = if wrapped >> lane & 1 != 0 { alone(top, &x[place]).scale() } else { found[lane] };
+    for _ in 0..PASSES {
+        let count = core::mem::take(&mut open.count);
+        let mut first = 0;
+        while first < count {
+            // Two registers side by side, each waiting while the other works; a rest that fits into one takes only that.
+            first += if count - first > V::COUNT {
+                open.pass::<Beside<V, 2>>(top, first, count, x, scales)
+            } else {
+                open.pass::<V>(top, first, count, x, scales)
+            };
         }
     }
 }
@@ -48,20 +54,108 @@ pub(crate) fn fit_scales<V: Lanes, const N: usize>(top: i32, x: &[[f32; N]], sca
 #[cold]
 #[inline(never)]
 pub(crate) fn levels<const N: usize>(top: i32, x: &[f32; N]) -> [u8; N] {
-    let descent = alone(top, x);
-    if descent.nothing != 0 {
-        return [0; N];
-    }
-    descent.levels.map(|level| (level as i32 + top) as u8)
+    alone(top, x).1
 }
 
-/// The descent of one group with the reference's wrapping conversion.
+/// Scale and stored levels of one group, with the reference's wrapping conversion.
 #[cold]
 #[inline(never)]
-fn alone<const N: usize>(top: i32, x: &[f32; N]) -> Descent<f32, N> {
-    let mut descent = Descent::start(top, *x);
-    descent.descend::<true>(top);
-    descent
+fn alone<const N: usize>(top: i32, x: &[f32; N]) -> (f32, [u8; N]) {
+    let mut levels = [0.0; N];
+    let (mut sums, something) = start::<f32, N>(top, x, &mut levels);
+    if !something.any() {
+        return (0.0, [0; N]);
+    }
+    for _ in 0..PASSES {
+        let (changed, _) = sums.pass::<N, true>(top, x, &mut levels);
+        if !changed.any() {
+            break;
+        }
+    }
+    (sums.scale(), levels.map(|level| (level as i32 + top) as u8))
+}
+
+/// Groups that the next pass may change.
+struct Open<const N: usize> {
+    count: usize,
+    /// Which groups they are.
+    places: [usize; MOST + SIDE],
+    /// Their levels so far, stored as level + top.
+    levels: [[u8; N]; MOST],
+    lx: [f32; MOST + SIDE],
+    ll: [f32; MOST + SIDE],
+}
+
+impl<const N: usize> Open<N> {
+    const NONE: Self = Open {
+        count: 0,
+        places: [0; MOST + SIDE],
+        levels: [[0; N]; MOST],
+        lx: [0.0; MOST + SIDE],
+        ll: [0.0; MOST + SIDE],
+    };
+
+    /// Leads the groups from `first` on, as many as there are lanes, through one pass. Those that the next one may
+    /// change are added again, over what was read. Returns the number of lanes.
+    #[inline(always)]
+    fn pass<V: Lanes>(&mut self, top: i32, first: usize, count: usize, x: &[[f32; N]], scales: &mut [f32]) -> usize {
+        let lanes = (count - first).min(V::COUNT);
+        let (mut places, mut gathered, mut levels) = ([0; SIDE], [[0.0; N]; SIDE], [[0.0; N]; SIDE]);
+        for lane in 0..lanes {
+            places[lane] = self.places[first + lane];
+            gathered[lane] = x[places[lane]];
+            levels[lane] = self.levels[first + lane].map(|level| (i32::from(level) - top) as f32);
+        }
+        let (x_lanes, mut levels) = (V::columns(&gathered), V::columns(&levels));
+        let mut sums = Sums { lx: V::load(&self.lx[first..]), ll: V::load(&self.ll[first..]) };
+        let (changed, beyond) = sums.pass::<N, false>(top, &x_lanes, &mut levels);
+        let mut found = [0.0; SIDE];
+        sums.scale().store(&mut found);
+        for lane in 0..lanes {
+            scales[places[lane]] = found[lane];
+        }
+        let filled = u32::MAX >> (32 - lanes);
+        let mut wrapped = beyond.bits() & filled;
+        let unsettled = changed.and(sums.unsettled(top, &x_lanes, &levels)).bits() & filled & !wrapped;
+        self.add(top, unsettled, &levels, &sums, |lane| places[lane]);
+        while wrapped != 0 {
+            let place = places[wrapped.trailing_zeros() as usize];
+            scales[place] = alone(top, &x[place]).0;
+            wrapped &= wrapped - 1;
+        }
+        V::COUNT
+    }
+
+    /// Adds the lanes of the set bits.
+    #[inline(always)]
+    fn add<V: Lanes>(
+        &mut self,
+        top: i32,
+        mut lanes: u32,
+        levels: &[V; N],
+        sums: &Sums<V>,
+        place: impl Fn(usize) -> usize,
+    ) {
+        if lanes == 0 {
+            return;
+        }
+        let (mut stored, mut lx, mut ll) = ([[0; SIDE]; N], [0.0; SIDE], [0.0; SIDE]);
+        for i in 0..N {
+            (levels[i] + V::splat(top as f32)).store_bytes(&mut stored[i]);
+        }
+        sums.lx.store(&mut lx);
+        sums.ll.store(&mut ll);
+        while lanes != 0 {
+            let lane = lanes.trailing_zeros() as usize;
+            lanes &= lanes - 1;
+            for i in 0..N {
+                self.levels[self.count][i] = stored[i][lane];
+            }
+            (self.lx[self.count], self.ll[self.count]) = (lx[lane], ll[lane]);
+            self.places[self.count] = place(lane);
+            self.count += 1;
+        }
+    }
 }
 
 /// `level` in the lanes of the mask, `present` in the others, which are whole numbers.
@@ -73,18 +167,38 @@ pub(super) fn moved<V: Lanes>(mask: V::Mask, level: V, present: V) -> V {
     present + V::select(mask, level - present, V::splat(0.0))
 }
 
-/// A group in every lane, and its levels so far.
-struct Descent<V: Lanes, const N: usize> {
-    x: [V; N],
-    levels: [V; N],
-    /// sum(w x l) and sum(w l l).
-    sum_lx: V,
-    sum_ll: V,
-    /// Groups of zeros.
-    nothing: V::Mask,
+/// Sets the levels with which the search begins. Returns their sums, and the lanes that are not a group of zeros.
+///
+/// No weight is larger than the one that becomes -`top`, so none comes out below.
+#[inline(always)]
+fn start<V: Lanes, const N: usize>(top: i32, x: &[V; N], levels: &mut [V; N]) -> (Sums<V>, V::Mask) {
+    let zero = V::splat(0.0);
+    let highest = V::splat((top - 1) as f32);
+    let (mut largest, mut magnitude) = (zero, zero);
+    for i in 0..N {
+        let larger = x[i].abs().gt(magnitude);
+        magnitude = V::select(larger, x[i].abs(), magnitude);
+        largest = V::select(larger, x[i], largest);
+    }
+    let inverse = V::splat(-top as f32) / largest;
+    let mut sums = Sums { lx: zero, ll: zero };
+    for i in 0..N {
+        let level = (inverse * x[i]).nearest().min(highest);
+        let weight = x[i] * x[i];
+        sums.lx = sums.lx + weight * x[i] * level;
+        sums.ll = sums.ll + weight * level * level;
+        levels[i] = level;
+    }
+    (sums, V::splat(NOTHING).le(magnitude))
 }
 
-/// What the descent finds at one weight.
+/// sum(w x l) and sum(w l l) of the group in every lane.
+struct Sums<V> {
+    lx: V,
+    ll: V,
+}
+
+/// What a pass finds at one weight.
 struct Step<V: Lanes> {
     weight: V,
     product: V,
@@ -97,91 +211,122 @@ struct Step<V: Lanes> {
     candidate: V,
 }
 
-impl<V: Lanes, const N: usize> Descent<V, N> {
+impl<V: Lanes> Sums<V> {
     #[inline(always)]
-    fn start(top: i32, x: [V; N]) -> Self {
-        let zero = V::splat(0.0);
-        let (lowest, highest) = (V::splat(-top as f32), V::splat((top - 1) as f32));
-        let (mut largest, mut magnitude) = (zero, zero);
-        for i in 0..N {
-            let larger = x[i].abs().gt(magnitude);
-            magnitude = V::select(larger, x[i].abs(), magnitude);
-            largest = V::select(larger, x[i], largest);
-        }
-        let inverse = lowest / largest;
-        let mut levels = [zero; N];
-        let (mut sum_lx, mut sum_ll) = (zero, zero);
-        for i in 0..N {
-            let level = (inverse * x[i]).nearest().max(lowest).min(highest);
-            let weight = x[i] * x[i];
-            sum_lx = sum_lx + weight * x[i] * level;
-            sum_ll = sum_ll + weight * level * level;
-            levels[i] = level;
-        }
-        Descent { x, levels, sum_lx, sum_ll, nothing: V::splat(NOTHING).gt(magnitude) }
-    }
-
-    #[inline(always)]
-    fn step(&self, i: usize, sum_lx: V, sum_ll: V) -> Step<V> {
-        let (x, level) = (self.x[i], self.levels[i]);
+    fn step(&self, x: V, level: V) -> Step<V> {
         let weight = x * x;
         let product = weight * x;
-        let rest_lx = sum_lx - product * level;
-        let rest_ll = sum_ll - weight * level * level;
+        let rest_lx = self.lx - product * level;
+        let rest_ll = self.ll - weight * level * level;
         let candidate = x * rest_ll / rest_lx;
         Step { weight, product, rest_lx, rest_ll, open: rest_lx.gt(V::splat(0.0)), candidate }
     }
 
-    /// A bit per lane in which some weight may change its level in the first pass.
+    /// The lanes in which the next pass may change some level; also a few in which it does not.
+    ///
+    /// With r = sum'(w x l) of the others, the best level less the present one is (x sum(w l l) - l sum(w x l)) / r. If
+    /// that lies between -1/2 and 1/2 with something to spare for rounding, nothing changes; so it does if no r is positive.
+    /// Above the highest level all is one.
     #[inline(always)]
-    fn unsettled(&self, top: i32) -> u32 {
+    fn unsettled<const N: usize>(&self, top: i32, x: &[V; N], levels: &[V; N]) -> V::Mask {
         let zero = V::splat(0.0);
-        let (lowest, highest) = (V::splat(-top as f32), V::splat((top - 1) as f32));
-        let mut unsettled = zero.gt(zero);
+        let ceiling = V::splat((top - 1) as f32) * self.lx / self.ll;
+        let (twice_lx, twice_ll) = (self.lx + self.lx, self.ll + self.ll);
+        let spare = self.lx * V::splat(1e-4);
+        let (mut settled, mut largest) = (zero.eq(zero), V::splat(-f32::MAX));
         for i in 0..N {
-            let step = self.step(i, self.sum_lx, self.sum_ll);
-            let level = step.candidate.nearest().max(lowest).min(highest);
-            let stays = level.eq(self.levels[i]).and(step.candidate.abs().le(V::splat(NEAREST_LIMIT)));
-            unsettled = unsettled.or(step.open.without(stays));
+            let rest = self.lx - x[i] * x[i] * x[i] * levels[i];
+            let twice_gap = x[i].min(ceiling) * twice_ll - levels[i] * twice_lx;
+            settled = settled.and(twice_gap.abs().le(rest - spare));
+            largest = rest.max(largest);
         }
-        unsettled.without(self.nothing).bits()
+        largest.gt(zero).without(settled)
     }
 
-    /// Runs the passes. Returns the lanes in which a value may have wrapped in rounding.
+    /// Visits all weights once. Returns the lanes in which a level has changed, and those in which a value may have
+    /// wrapped in rounding.
     #[inline(always)]
-    fn descend<const WRAPPING: bool>(&mut self, top: i32) -> u32 {
+    fn pass<const N: usize, const WRAPPING: bool>(
+        &mut self,
+        top: i32,
+        x: &[V; N],
+        levels: &mut [V; N],
+    ) -> (V::Mask, V::Mask) {
         let zero = V::splat(0.0);
         let (lowest, highest) = (V::splat(-top as f32), V::splat((top - 1) as f32));
-        let (mut sum_lx, mut sum_ll) = (self.sum_lx, self.sum_ll);
-        let mut beyond = zero.gt(zero);
-        for _ in 0..5 {
-            let mut changed = zero.gt(zero);
-            for i in 0..N {
-                let Step { weight, product, rest_lx, rest_ll, open, candidate } = self.step(i, sum_lx, sum_ll);
-                beyond = beyond.or(open.without(candidate.abs().le(V::splat(NEAREST_LIMIT))));
-                let level = if WRAPPING { candidate.nearest_wrapping() } else { candidate.nearest() };
-                let level = level.max(lowest).min(highest);
-                let new_lx = rest_lx + product * level;
-                let new_ll = rest_ll + weight * level * level;
-                let gain = (new_lx * new_lx * sum_ll).gt(sum_lx * sum_lx * new_ll);
-                let better = open.without(level.eq(self.levels[i])).and(new_ll.gt(zero)).and(gain);
-                self.levels[i] = moved(better, level, self.levels[i]);
-                sum_lx = V::select(better, new_lx, sum_lx);
-                sum_ll = V::select(better, new_ll, sum_ll);
-                changed = changed.or(better);
-            }
-            if !changed.without(self.nothing).any() {
-                break;
-            }
+        let (mut changed, mut beyond) = (zero.gt(zero), zero.gt(zero));
+        for i in 0..N {
+            let Step { weight, product, rest_lx, rest_ll, open, candidate } = self.step(x[i], levels[i]);
+            beyond = beyond.or(open.without(candidate.abs().le(V::splat(NEAREST_LIMIT))));
+            let level = if WRAPPING { candidate.nearest_wrapping() } else { candidate.nearest() };
+            let level = level.max(lowest).min(highest);
+            let new_lx = rest_lx + product * level;
+            let new_ll = rest_ll + weight * level * level;
+            let gain = (new_lx * new_lx * self.ll).gt(self.lx * self.lx * new_ll);
+            let better = open.without(level.eq(levels[i])).and(new_ll.gt(zero)).and(gain);
+            levels[i] = moved(better, level, levels[i]);
+            self.lx = V::select(better, new_lx, self.lx);
+            self.ll = V::select(better, new_ll, self.ll);
+            changed = changed.or(better);
         }
-        (self.sum_lx, self.sum_ll) = (sum_lx, sum_ll);
-        beyond.without(self.nothing).bits()
+        (changed, beyond)
     }
 
     #[inline(always)]
     fn scale(&self) -> V {
         let zero = V::splat(0.0);
-        let scale = V::select(self.sum_ll.gt(zero), self.sum_lx / self.sum_ll, zero);
-        V::select(self.nothing, zero, scale)
+        V::select(self.ll.gt(zero), self.lx / self.ll, zero)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_settled_does_not_change() {
+        let mut seed = 3u32;
+        let mut unit = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as f32 / (1 << 24) as f32
+        };
+        let (mut changes, mut settled) = (0, 0);
+        for round in 0..4000 {
+            let mut x: [f32; 16] = core::array::from_fn(|_| unit() + unit() + unit() - 1.5);
+            match round % 4 {
+                1 => x[3] *= 1e6,
+                2 => x = x.map(|v| (v * 4.0).round()),
+                3 => x = x.map(|v| v * v * v),
+                _ => {}
+            }
+            let mut levels = [0.0; 16];
+            let (mut sums, something) = start::<f32, 16>(4, &x, &mut levels);
+            for _ in 0..PASSES {
+                let unsettled = something.any() && sums.unsettled(4, &x, &levels).any();
+                let (changed, _) = sums.pass::<16, true>(4, &x, &mut levels);
+                assert!(unsettled || !something.any() || !changed.any(), "{x:?}");
+                changes += u32::from(changed.any());
+                settled += u32::from(!unsettled);
+            }
+        }
+        assert!(changes > 400 && settled > 4000, "{changes} {settled}");
+    }
+
+    #[test]
+    fn groups_side_by_side_get_what_each_gets_alone() {
+        let mut seed = 5u32;
+        let x: Vec<[f32; 16]> = (0..64)
+            .map(|g| {
+                core::array::from_fn(|_| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    if g == 7 { 0.0 } else { (seed >> 8) as f32 / (1 << 23) as f32 - 1.0 }
+                })
+            })
+            .collect();
+        let mut scales = [f32::NAN; 64];
+        fit_scales::<Beside<f32, 8>, 16>(4, &x, &mut scales);
+        for (x, scale) in x.iter().zip(scales) {
+            assert_eq!(scale, alone(4, x).0);
+        }
     }
 }

@@ -4,9 +4,18 @@
 //! the highest. All cuts and shifts are tried, in the order first cut, second cut, shift; the largest
 //! sum(w q x)^2 / sum(w q q) wins, a later one only if strictly larger. Equal weights keep their order, which decides
 //! bytes: the reference's library sort (glibc's, until 2.36) is stable.
+//!
+//! Which of two equally good cuts wins hangs on the rounding of sums and on the order, so a search in another order
+//! gives other bytes. But only cuts near the best can win: their ratios are estimated for sixteen groups side by side
+//! ([`estimate`]), and the reference's search then visits what is near.
+
+mod estimate;
+pub(crate) mod halves;
+mod sorted;
+pub(crate) mod whole;
 
 use crate::codebook::{Codebook, Found};
-use crate::lanes::{GROUPS, Lanes, Mask};
+use crate::lanes::{GROUPS, Lanes};
 
 /// How far the values are shifted.
 pub(crate) const SHIFT: f32 = 0.125;
@@ -15,12 +24,14 @@ pub(crate) const UP: [f32; 3] = [-1.0 + SHIFT, SHIFT, 1.0 + SHIFT];
 pub(crate) const DOWN: [f32; 3] = [-1.0 - SHIFT, -SHIFT, 1.0 - SHIFT];
 
 /// Scale, coordinates 0..=2 and the number of the shift.
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Fit<const W: usize> {
     pub(crate) scale: f32,
     pub(crate) coordinates: [u8; W],
     pub(crate) shift: usize,
 }
 
+/// The best cut so far.
 struct Cut {
     scale: f32,
     first: usize,
@@ -28,202 +39,147 @@ struct Cut {
     shift: usize,
 }
 
-/// The positions of a group's weights from the lowest to the highest. NaN comes last.
-fn sorted<const W: usize>(x: &[f32; W]) -> [usize; W] {
-    let mut order = core::array::from_fn(|i| i);
-    order
-        .sort_by(|&a: &usize, &b: &usize| x[a].partial_cmp(&x[b]).unwrap_or_else(|| x[a].is_nan().cmp(&x[b].is_nan())));
-    order
-}
-
-fn assign<const W: usize>(order: &[usize; W], cut: &Cut) -> Fit<W> {
-    let mut coordinates = [0; W];
-    for (rank, &i) in order.iter().enumerate() {
-        coordinates[i] = u8::from(rank >= cut.first) + u8::from(rank >= cut.second);
-    }
-    Fit { scale: cut.scale, coordinates, shift: cut.shift }
-}
-
-/// Sums of the first 0..=32 weights, and room for the lanes beyond.
-const SUMS: usize = 33 + GROUPS;
-
-/// Whether any of the cuts with this first place and a second one in the lanes from `stretch` on beats `best`. Lanes
-/// beyond the last place may say so in vain.
-#[inline(always)]
-fn any_better<V: Lanes>(sum_x: &[f32; SUMS], sum_w: &[f32; SUMS], first: usize, stretch: usize, best: f32) -> bool {
-    let (x, w) = (V::load(&sum_x[stretch..]), V::load(&sum_w[stretch..]));
-    let px = [V::splat(sum_x[first] - sum_x[0]), x - V::splat(sum_x[first]), V::splat(sum_x[32]) - x];
-    let pw = [V::splat(sum_w[first] - sum_w[0]), w - V::splat(sum_w[first]), V::splat(sum_w[32]) - w];
-    let mut any = false;
-    for q in [UP, DOWN] {
-        let q = [V::splat(q[0]), V::splat(q[1]), V::splat(q[2])];
-        let sum_qx = px[0] * q[0] + px[1] * q[1] + px[2] * q[2];
-        let sum_qq = pw[0] * q[0] * q[0] + pw[1] * q[1] * q[1] + pw[2] * q[2] * q[2];
-        any |= sum_qq.gt(V::splat(0.0)).and((sum_qx * sum_qx).gt(V::splat(best) * sum_qq)).any();
-    }
-    any
-}
-
-/// One shift for all 32: 0 is up, 1 is down. Nothing if no cut is better than nothing.
-#[inline(always)]
-pub(crate) fn fit_whole<V: Lanes>(x: &[f32; 32], weights: &[f32; 32]) -> Option<Fit<32>> {
-    let order = sorted(x);
-    let (mut sum_x, mut sum_w) = ([0.0; SUMS], [0.0; SUMS]);
-    for (j, &i) in order.iter().enumerate() {
-        sum_x[j + 1] = sum_x[j] + weights[i] * x[i];
-        sum_w[j + 1] = sum_w[j] + weights[i];
-    }
-    let mut best = -f32::MAX;
-    let mut kept = None;
-    for first in 0..=32 {
-        // What is skipped could not have been kept: no cut of the stretch is better than the best before it.
-        for stretch in (first..=32).step_by(V::COUNT) {
-            if !any_better::<V>(&sum_x, &sum_w, first, stretch, best) {
-                continue;
-            }
-            for second in stretch..33.min(stretch + V::COUNT) {
-                let parts =
-                    |sums: &[f32; SUMS]| [sums[first] - sums[0], sums[second] - sums[first], sums[32] - sums[second]];
-                let (px, pw) = (parts(&sum_x), parts(&sum_w));
-                for (shift, q) in [UP, DOWN].into_iter().enumerate() {
-                    let sum_qx = px[0] * q[0] + px[1] * q[1] + px[2] * q[2];
-                    let sum_qq = pw[0] * q[0] * q[0] + pw[1] * q[1] * q[1] + pw[2] * q[2] * q[2];
-                    if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
-                        let scale = sum_qx / sum_qq;
-                        best = scale * sum_qx;
-                        kept = Some(Cut { scale, first, second, shift });
-                    }
-                }
-            }
-        }
-    }
-    kept.map(|cut| assign(&order, &cut))
-}
-
-/// What the three values `high - 2`, `high - 1`, `high` of one half add up to, from sums up to each cut.
-///
-/// Every weight counts as the highest value, less one for each cut that it lies below. This is the form in which the
-/// reference computes it, and the rounding of its sums decides between cuts that are equally good.
-struct Half {
-    /// Sums of weight times x, and of weights, over the half's members among the first `n` of the sorted group.
-    products: [f32; HALF_SUMS],
-    weights: [f32; HALF_SUMS],
-}
-
-/// Sums of the first 0..=16 weights, and room for the lanes beyond.
-const HALF_SUMS: usize = 17 + GROUPS;
-
-impl Half {
-    fn new(order: &[usize; 16], members: core::ops::Range<usize>, x: &[f32; 16], weights: &[f32; 16]) -> Half {
-        let mut half = Half { products: [0.0; HALF_SUMS], weights: [0.0; HALF_SUMS] };
-        for (rank, i) in order.iter().enumerate() {
-            let (mut product, mut weight) = (half.products[rank], half.weights[rank]);
-            if members.contains(i) {
-                product += weights[*i] * x[*i];
-                weight += weights[*i];
-            }
-            (half.products[rank + 1], half.weights[rank + 1]) = (product, weight);
-        }
-        half
-    }
-
-    /// sum(w q x) and sum(w q q) with `values`, a first cut, and the second cuts from `second` on.
+impl Cut {
+    /// What the weights of these ranks become, with a positive scale. Under a negative one all values are meant with
+    /// the other sign; shifts are numbered so that this turns them round, too, up to `last_shift`.
     #[inline(always)]
-    fn sums<V: Lanes>(&self, values: [f32; 3], first: usize, second: usize) -> (V, V) {
-        let [low, middle, high] = values;
-        let below = V::splat(self.products[first]) + V::load(&self.products[second..]);
-        let squares = V::splat(self.weights[16] * high * high + self.weights[first] * (low * low - middle * middle))
-            + V::load(&self.weights[second..]) * V::splat(middle * middle - high * high);
-        (V::splat(self.products[16] * high) - below, squares)
+    fn assign<const W: usize>(&self, ranks: &[u8; W], last_shift: usize) -> Fit<W> {
+        let (first, second) = (self.first as u8, self.second as u8);
+        let coordinates = ranks.map(|rank| u8::from(rank >= first) + u8::from(rank >= second));
+        if self.scale < 0.0 {
+            let coordinates = coordinates.map(|c| 2 - c);
+            return Fit { scale: -self.scale, coordinates, shift: last_shift - self.shift };
+        }
+        Fit { scale: self.scale, coordinates, shift: self.shift }
     }
 }
 
-/// The sums of a half with values shifted up, and shifted down.
+/// The places of the eights of all groups; 0 for groups without a fit.
+///
+/// What the book says about them is asked for at once: its lists are larger than the nearest caches, and waiting for
+/// one after the other took a fifth of the time.
 #[inline(always)]
-fn shifted<V: Lanes>(half: &Half, first: usize, second: usize) -> [(V, V); 2] {
-    [half.sums::<V>(UP, first, second), half.sums::<V>(DOWN, first, second)]
-}
-
-/// As `any_better`, for the four shifts of two halves.
-#[inline(always)]
-fn any_half_better<V: Lanes>(halves: &[Half; 2], first: usize, stretch: usize, best: f32) -> bool {
-    let (left, right) = (shifted::<V>(&halves[0], first, stretch), shifted::<V>(&halves[1], first, stretch));
-    let mut any = false;
-    for shift in 0..4 {
-        let (left, right) = (left[shift / 2], right[shift % 2]);
-        let (sum_qx, sum_qq) = (left.0 + right.0, left.1 + right.1);
-        any |= sum_qq.gt(V::splat(0.0)).and((sum_qx * sum_qx).gt(V::splat(best) * sum_qq)).any();
-    }
-    any
-}
-
-/// A shift for each eight of 16: 0 is up and up, 1 up and down, 2 down and up, 3 down and down. Nothing if no cut is
-/// better than nothing.
-#[inline(always)]
-pub(crate) fn fit_halves<V: Lanes>(x: &[f32; 16], weights: &[f32; 16]) -> Option<Fit<16>> {
-    let order = sorted(x);
-    let halves = [0..8, 8..16].map(|members| Half::new(&order, members, x, weights));
-    let mut best = -f32::MAX;
-    let mut kept = None;
-    for first in 0..=16 {
-        for stretch in (first..=16).step_by(V::COUNT) {
-            if !any_half_better::<V>(&halves, first, stretch, best) {
-                continue;
-            }
-            for second in stretch..17.min(stretch + V::COUNT) {
-                let (left, right) =
-                    (shifted::<f32>(&halves[0], first, second), shifted::<f32>(&halves[1], first, second));
-                for shift in 0..4 {
-                    let (left, right) = (left[shift / 2], right[shift % 2]);
-                    let (sum_qx, sum_qq) = (left.0 + right.0, left.1 + right.1);
-                    if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
-                        let scale = sum_qx / sum_qq;
-                        best = scale * sum_qx;
-                        kept = Some(Cut { scale, first, second, shift });
-                    }
-                }
+pub(crate) fn places<V: Lanes, const W: usize, const E: usize>(
+    book: &Codebook<8>,
+    fits: &[Option<Fit<W>>; GROUPS],
+) -> [[u16; E]; GROUPS] {
+    let mut places = [[0; E]; GROUPS];
+    for (places, fit) in places.iter_mut().zip(fits) {
+        let Some(fit) = fit else { continue };
+        for (place, coordinates) in places.iter_mut().zip(fit.coordinates.as_chunks::<8>().0) {
+            *place = Codebook::pack(coordinates);
+            if let Found::Near(near) = book.find(*place) {
+                V::prefetch(near);
             }
         }
     }
-    kept.map(|cut| assign(&order, &cut))
+    places
 }
 
-/// Moves eights that are no points of the book to the near point of least error; `values` of each eight. Returns the
-/// indices of the points. If any had to be moved, the scale is fitted anew.
+/// Moves eights that are no points of the book to the near point of least error; `shifts` of each eight. Returns the
+/// scale, fitted anew if any had to be moved.
 #[inline(always)]
 pub(crate) fn settle<V: Lanes, const W: usize, const E: usize>(
     book: &Codebook<8>,
     x: &[f32; W],
     weights: &[f32; W],
-    values: &[[f32; 3]; E],
-    fit: &mut Fit<W>,
-) -> [u16; E] {
-    let (x, weights) = (x.as_chunks::<8>().0, weights.as_chunks::<8>().0);
+    shifts: &[f32; E],
+    scale: f32,
+    places: &mut [u16; E],
+) -> f32 {
+    let (eights, eights_weights) = (x.as_chunks::<8>().0, weights.as_chunks::<8>().0);
     let mut moved = false;
-    let mut places = [0; E];
     for k in 0..E {
-        places[k] = Codebook::pack(&fit.coordinates.as_chunks::<8>().0[k]);
         let Found::Near(near) = book.find(places[k]) else { continue };
         moved = true;
+        let values = [shifts[k] - 1.0, shifts[k], shifts[k] + 1.0, 0.0].map(|value| scale * value);
         let mut table = [0.0; 8];
-        for (c, value) in values[k].into_iter().enumerate() {
-            (table[c], table[c + 4]) = (fit.scale * value, fit.scale * value);
-        }
-        places[k] = V::nearest_point(&x[k], &weights[k], &table, near);
+        table[..4].copy_from_slice(&values);
+        table[4..].copy_from_slice(&values);
+        places[k] = V::nearest_point(&eights[k], &eights_weights[k], &table, near);
     }
-    if moved {
-        let (mut sum_qx, mut sum_qq) = (0.0, 0.0);
-        for k in 0..E {
-            let point = Codebook::<8>::coordinates(places[k]);
-            for i in 0..8 {
-                let q = values[k][usize::from(point[i] % 3)];
-                sum_qx += weights[k][i] * q * x[k][i];
-                sum_qq += weights[k][i] * q * q;
+    if !moved {
+        return scale;
+    }
+    let mut terms = [[[0.0; 8]; 2]; E];
+    for k in 0..E {
+        terms[k] = self::terms(&eights[k], &eights_weights[k], places[k], shifts[k], 1.0);
+    }
+    let (qx, qq) = totals(&terms);
+    if qx > 0.0 && qq > 0.0 { qx / qq } else { scale }
+}
+
+/// w q x and w q q of eight weights with the values of a point, multiplied.
+#[inline(always)]
+pub(crate) fn terms(x: &[f32; 8], weights: &[f32; 8], point: u16, shift: f32, times: f32) -> [[f32; 8]; 2] {
+    let coordinates = Codebook::<8>::coordinates(point);
+    let mut terms = [[0.0; 8]; 2];
+    for i in 0..8 {
+        let q = (i32::from(coordinates[i]) as f32 - 1.0 + shift) * times;
+        (terms[0][i], terms[1][i]) = (weights[i] * q * x[i], weights[i] * q * q);
+    }
+    terms
+}
+
+/// The sums of both from first to last. Inlined, it would take each term out of a vector.
+#[inline(never)]
+pub(crate) fn totals(terms: &[[[f32; 8]; 2]]) -> (f32, f32) {
+    let (mut qx, mut qq) = (0.0, 0.0);
+    for [of_x, of_q] in terms {
+        for i in 0..8 {
+            qx += of_x[i];
+            qq += of_q[i];
+        }
+    }
+    (qx, qq)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::estimate::Start;
+    use super::*;
+
+    /// No lead: all cuts of all groups are tried.
+    pub(super) fn everywhere<const C: usize>() -> Start<C> {
+        Start { best: [-f32::MAX; GROUPS], groups: [u32::MAX; C] }
+    }
+
+    /// Sixteen groups at a time of several kinds: smooth, few values, far from zero, near the ends of the range of floats.
+    pub(super) fn random_groups<const W: usize>(mut see: impl FnMut(&[[f32; W]; GROUPS], &[[f32; W]; GROUPS])) {
+        let mut seed = 7u64;
+        let mut unit = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 40) as f32 / (1 << 24) as f32
+        };
+        for round in 0..60 {
+            let scale = 10f32.powi([0, 0, -3, -9, -16, 12, 17][round % 7]);
+            let (mut x, mut weights) = ([[0.0; W]; GROUPS], [[0.0; W]; GROUPS]);
+            for g in 0..GROUPS {
+                for i in 0..W {
+                    let sum = unit() + unit() + unit() + unit() - 2.0;
+                    x[g][i] = scale
+                        * match g % 5 {
+                            0 | 1 => sum,
+                            2 => (4.0 * sum).round() * 0.25,
+                            3 => sum + 3.0,
+                            _ => sum * sum * sum * sum * sum,
+                        };
+                    weights[g][i] = match g % 4 {
+                        0 => 1.0,
+                        1 => unit() * scale,
+                        2 => 10f32.powi((unit() * 12.0) as i32 - 6),
+                        _ => (unit() * 3.0).floor(),
+                    };
+                }
             }
-        }
-        if sum_qx > 0.0 && sum_qq > 0.0 {
-            fit.scale = sum_qx / sum_qq;
+            see(&x, &weights);
         }
     }
-    places.map(|place| book.index(place))
+
+    #[test]
+    fn a_negative_scale_turns_everything_round() {
+        let cut = Cut { scale: -2.0, first: 1, second: 2, shift: 1 };
+        let fit = cut.assign(&[0, 2, 1], 3);
+        assert_eq!(fit, Fit { scale: 2.0, coordinates: [2, 0, 1], shift: 2 });
+    }
 }

@@ -1,7 +1,7 @@
 //! Eight lanes in an AVX2 register.
 //!
 //! SAFETY of the whole file: values of these types exist only in code that `dispatch` enters after it has seen that the
-//! processor has AVX2. The operations need nothing else; those on memory check their lengths first.
+//! processor has AVX2 and F16C. The operations need nothing else; those on memory check their lengths first.
 
 #![allow(unsafe_code, reason = "intrinsics of one set of processor features")]
 
@@ -18,7 +18,7 @@ pub(crate) struct Avx2(pub(super) __m256);
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2Mask(__m256);
 
-/// An intrinsic that needs AVX2 and no more.
+/// An intrinsic that needs AVX2 or F16C and no more.
 macro_rules! avx2 {
     ($($code:tt)*) => {
         // SAFETY: see the head of this file.
@@ -74,6 +74,30 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn store_bytes_of_two(first: Self, second: Self, to: &mut [u8]) {
+        let to = &mut to[..16];
+        avx2! {
+            // Packing keeps to the halves of the registers: fours of the first and of the second alternate.
+            let pairs = _mm256_packs_epi32(_mm256_cvttps_epi32(first.0), _mm256_cvttps_epi32(second.0));
+            let fours = _mm256_packus_epi16(pairs, pairs);
+            let bytes = _mm256_permutevar8x32_epi32(fours, _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), _mm256_castsi256_si128(bytes));
+        }
+    }
+
+    /// The processor's own conversion keeps a part of what a NaN carries.
+    #[inline(always)]
+    fn to_half(v: f32) -> u16 {
+        let half = avx2!(_mm_extract_epi16::<0>(_mm_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm_set_ss(v)))) as u16;
+        if v.is_nan() { half & 0x8000 | 0x7e00 } else { half }
+    }
+
+    #[inline(always)]
+    fn from_half(half: u16) -> f32 {
+        avx2!(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half.into()))))
+    }
+
+    #[inline(always)]
     fn columns<const N: usize>(groups: &[[f32; N]]) -> [Self; N] {
         const { assert!(N.is_multiple_of(8)) };
         let groups = &groups[..8];
@@ -104,8 +128,31 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn least(self) -> f32 {
+        avx2! {
+            let four = _mm_min_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_min_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+
+    #[inline(always)]
+    fn most(self) -> f32 {
+        avx2! {
+            let four = _mm_max_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+
+    #[inline(always)]
     fn nearest(self) -> Self {
         Avx2(avx2!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0)))
+    }
+
+    #[inline(always)]
+    fn rough_inverse(self) -> Self {
+        Avx2(avx2!(_mm256_rcp_ps(self.0)))
     }
 
     #[inline(always)]
@@ -121,6 +168,13 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn eq(self, other: Self) -> Avx2Mask {
         Avx2Mask(avx2!(_mm256_cmp_ps::<_CMP_EQ_OQ>(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn prefetch(soon: &[u16]) {
+        for line in soon.chunks(32) {
+            avx2!(_mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()));
+        }
     }
 
     /// Eight points side by side; a lane keeps the place in the list of its first best point.
@@ -155,11 +209,7 @@ impl Lanes for Avx2 {
             kept = avx2!(_mm256_blendv_epi8(kept, here, _mm256_castps_si256(better.0)));
             here = avx2!(_mm256_add_epi32(here, _mm256_set1_epi32(8)));
         }
-        let least = avx2! {
-            let four = _mm_min_ps(_mm256_castps256_ps128(best.0), _mm256_extractf128_ps::<1>(best.0));
-            let two = _mm_min_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_min_ss(two, _mm_shuffle_ps::<1>(two, two)))
-        };
+        let least = best.least();
         let place = avx2! {
             let winners = _mm256_castps_si256(best.eq(Self::splat(least)).0);
             let places = _mm256_blendv_epi8(_mm256_set1_epi32(i32::MAX), kept, winners);

@@ -73,6 +73,16 @@ impl Lanes for Avx512 {
         }
     }
 
+    #[inline(always)]
+    fn to_half(v: f32) -> u16 {
+        Avx2::to_half(v)
+    }
+
+    #[inline(always)]
+    fn from_half(half: u16) -> f32 {
+        Avx2::from_half(half)
+    }
+
     /// Tiles of eight by eight, two of them to a register.
     #[inline(always)]
     fn columns<const N: usize>(groups: &[[f32; N]]) -> [Self; N] {
@@ -109,8 +119,23 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn least(self) -> f32 {
+        avx512!(_mm512_reduce_min_ps(self.0))
+    }
+
+    #[inline(always)]
+    fn most(self) -> f32 {
+        avx512!(_mm512_reduce_max_ps(self.0))
+    }
+
+    #[inline(always)]
     fn nearest(self) -> Self {
         Avx512(avx512!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0)))
+    }
+
+    #[inline(always)]
+    fn rough_inverse(self) -> Self {
+        Avx512(avx512!(_mm512_rcp14_ps(self.0)))
     }
 
     #[inline(always)]
@@ -126,6 +151,11 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn eq(self, other: Self) -> Avx512Mask {
         Avx512Mask(avx512!(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn prefetch(soon: &[u16]) {
+        Avx2::prefetch(soon);
     }
 
     #[inline(always)]

@@ -1,6 +1,5 @@
 //! What Q4_K and Q5_K share: a super-block of eight groups of 32, x = d * s * q - dmin * m, with 6-bit s and m.
 
-use super::f16::{f16_to_f32, f32_to_f16};
 use super::requantize::requantize;
 use super::six_bit_scales;
 use super::{PAIR, Pair, SUPER};
@@ -92,8 +91,8 @@ fn finish<V: Lanes>(
     (dmin, minimums): &(f32, [u8; 8]),
 ) -> Quantized {
     let packed = six_bit_scales::pack(scales, minimums);
-    let halves = [f32_to_f16(*d), f32_to_f16(*dmin)];
-    let [d, dmin] = halves.map(f16_to_f32);
+    let halves = [V::to_half(*d), V::to_half(*dmin)];
+    let (d, dmin) = (V::from_half(halves[0]), V::from_half(halves[1]));
     let (scales, minimums) = six_bit_scales::unpack(&packed);
 
     let mut levels = [0; SUPER];
@@ -115,12 +114,12 @@ fn finish<V: Lanes>(
     Quantized { head, levels }
 }
 
-/// Scale and minimum of each of the eight groups.
+/// Scales, and minimums, of the eight groups.
 #[inline(always)]
-pub(crate) fn read_head(head: &[u8; HEAD]) -> [(f32, f32); 8] {
+pub(crate) fn read_head<V: Lanes>(head: &[u8; HEAD]) -> ([f32; 8], [f32; 8]) {
     let &[d0, d1, m0, m1, ref packed @ ..] = head;
-    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
-    let dmin = f16_to_f32(u16::from_le_bytes([m0, m1]));
+    let d = V::from_half(u16::from_le_bytes([d0, d1]));
+    let dmin = V::from_half(u16::from_le_bytes([m0, m1]));
     let (scales, minimums) = six_bit_scales::unpack(packed);
-    core::array::from_fn(|j| (d * f32::from(scales[j]), dmin * f32::from(minimums[j])))
+    (scales.map(|s| d * f32::from(s)), minimums.map(|m| dmin * f32::from(m)))
 }

@@ -6,9 +6,9 @@ use super::SUPER;
 use super::f16::{f16_to_f32, f32_to_f16};
 use super::lattice_super::{odd_codes, weights};
 use crate::BlockType;
-use crate::codebook::{Codebook, iq1_book, points};
-use crate::fit::ternary::{self, DOWN, SHIFT, UP};
-use crate::lanes::Lanes;
+use crate::codebook::{iq1_book, points};
+use crate::fit::ternary::{self, SHIFT};
+use crate::lanes::{Lanes, groups};
 
 /// Where the parts of a block start: low index bytes (32); per two eights three index bits and a shift each (16); 3-bit
 /// scales and the block's scale (8).
@@ -23,8 +23,8 @@ const NOTHING: f32 = 1e-7;
 /// The reference stores this much more than the scale that it found.
 const FUDGE: f32 = 1.1125;
 
-/// The values of the two eights of a group under each of the four shifts.
-const VALUES: [[[f32; 3]; 2]; 4] = [[UP, UP], [UP, DOWN], [DOWN, UP], [DOWN, DOWN]];
+/// How far the values of the two eights of a group lie above -1, 0 and 1 under each of the four shifts.
+const HALVES: [[f32; 2]; 4] = [[SHIFT, SHIFT], [SHIFT, -SHIFT], [-SHIFT, SHIFT], [-SHIFT, -SHIFT]];
 /// The bits that stand for them.
 const SHIFT_BITS: [u8; 4] = [0x00, 0x80, 0x08, 0x88];
 
@@ -37,40 +37,33 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
     };
     out.fill(0);
     let (mut scales, mut shifts) = ([0.0; 16], [0; 16]);
-    for group in 0..16 {
-        let (x, weights) = (&x.as_chunks::<16>().0[group], &weights.as_chunks::<16>().0[group]);
-        if x.iter().fold(0.0f32, |max, v| if max > v.abs() { max } else { v.abs() }) < NOTHING {
-            continue;
-        }
-        let Some(mut fit) = ternary::fit_halves::<V>(x, weights) else { continue };
-        if fit.scale < 0.0 {
-            fit.coordinates = fit.coordinates.map(|c| 2 - c);
-            fit.scale = -fit.scale;
-            fit.shift = 3 - fit.shift;
-        }
-        let indices = ternary::settle::<V, _, _>(book, x, weights, &VALUES[fit.shift], &mut fit);
+    let (x, weights) = (groups(x), groups(&weights));
+    let fits = ternary::halves::fit_groups::<V>(NOTHING, x, weights);
+    let mut places = ternary::places::<V, 16, 2>(book, &fits);
+    for (group, fit) in fits.into_iter().enumerate() {
+        let Some(fit) = fit else { continue };
+        let places = &mut places[group];
+        scales[group] =
+            ternary::settle::<V, _, _>(book, &x[group], &weights[group], &HALVES[fit.shift], fit.scale, places);
+        let indices = places.map(|place| book.index(place));
         out[2 * group] = indices[0] as u8;
         out[2 * group + 1] = indices[1] as u8;
         out[HIGH + group] = ((indices[0] >> 8) | (indices[1] >> 8) << 4) as u8;
-        scales[group] = fit.scale;
         shifts[group] = fit.shift;
     }
     let Some((d, codes)) = odd_codes(&scales, 7) else { return };
     let mut words = [0u16; 4];
-    let (mut sum_qx, mut sum_qq) = (0.0, 0.0);
+    let mut terms = [[[0.0; 8]; 2]; SUPER / 8];
     for group in 0..16 {
         words[group / 4] |= u16::from(codes[group]) << (3 * (group % 4));
+        let (x, weights) = (x[group].as_chunks::<8>().0, weights[group].as_chunks::<8>().0);
         for k in 0..2 {
-            let point = Codebook::<8>::coordinates(points::IQ1[usize::from(index(out, 2 * group + k))]);
-            let at = 16 * group + 8 * k;
-            for i in 0..8 {
-                let q = VALUES[shifts[group]][k][usize::from(point[i] % 3)] * f32::from(2 * codes[group] + 1);
-                sum_qx += weights[at + i] * q * x[at + i];
-                sum_qq += weights[at + i] * q * q;
-            }
+            let (shift, times) = (HALVES[shifts[group]][k], f32::from(2 * codes[group] + 1));
+            terms[2 * group + k] = ternary::terms(&x[k], &weights[k], places[group][k], shift, times);
         }
         out[HIGH + group] |= SHIFT_BITS[shifts[group]];
     }
+    let (sum_qx, sum_qq) = ternary::totals(&terms);
     let d = if sum_qq > 0.0 { sum_qx / sum_qq } else { d };
     let half = f32_to_f16(d * FUDGE);
     for (i, out) in out[SCALES..].as_chunks_mut::<2>().0.iter_mut().enumerate() {

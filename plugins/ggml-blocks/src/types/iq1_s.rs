@@ -1,12 +1,12 @@
 //! IQ1_S: eights of a book of 2048 points, x = d * (2 * s + 1) * (c - 1 +- 1/8), 3-bit s and one shift per 32.
 
-use super::SUPER;
 use super::f16::{f16_to_f32, f32_to_f16};
 use super::lattice_super::{odd_codes, weights};
+use super::{PAIR, Pair, SUPER};
 use crate::BlockType;
 use crate::codebook::{iq1_book, points};
-use crate::fit::ternary::{self, DOWN, SHIFT, UP};
-use crate::lanes::Lanes;
+use crate::fit::ternary::{self, SHIFT};
+use crate::lanes::{GROUPS, Lanes, groups};
 
 /// Bytes of low index bytes.
 const LOW: usize = SUPER / 8;
@@ -19,31 +19,46 @@ const NOTHING: f32 = 1e-12;
 /// The reference stores this much more than the scale that it found.
 const FUDGE: f32 = 1.125;
 
+/// One or two super-blocks. There always is importance.
 #[inline(always)]
-pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: &[f32; SUPER], out: &mut [u8; BYTES]) {
+pub(crate) fn encode<V: Lanes>(x: &Pair, importance: Option<[&[f32; SUPER]; 2]>, out: &mut [[u8; BYTES]]) {
+    let Some(importance) = importance else { return };
+    let mut weighted = [0.0; PAIR];
+    for (k, weighted) in weighted.as_chunks_mut::<SUPER>().0.iter_mut().enumerate() {
+        *weighted = weights(&x.as_chunks::<SUPER>().0[k], importance[k], 2.0);
+    }
+    let (x, weights) = (groups(x), groups(&weighted));
     let book = iq1_book();
-    let weights = weights(x, importance, 2.0);
+    let fits = ternary::whole::fit_groups::<V>(NOTHING, x, weights);
+    let mut places = ternary::places::<V, 32, 4>(book, &fits);
+    let mut scales = [0.0; GROUPS];
+    for (group, fit) in fits.iter().enumerate() {
+        let Some(fit) = fit else { continue };
+        let shifts = [[SHIFT, -SHIFT][fit.shift]; 4];
+        scales[group] =
+            ternary::settle::<V, _, _>(book, &x[group], &weights[group], &shifts, fit.scale, &mut places[group]);
+    }
+    for (k, out) in out.iter_mut().enumerate() {
+        let mut indices = [[0; 4]; 8];
+        let mut high = [0; 8];
+        for (group, fit) in fits[8 * k..][..8].iter().enumerate() {
+            let Some(fit) = fit else { continue };
+            indices[group] = places[8 * k + group].map(|place| book.index(place));
+            high[group] = (fit.shift as u16) << 15;
+        }
+        store(scales.as_chunks().0[k], &indices, high, out);
+    }
+}
+
+/// One super-block, from the scales, indices and shifts (the highest bits of `high`) of its groups.
+#[inline(always)]
+fn store(scales: [f32; 8], indices: &[[u16; 4]; 8], mut high: [u16; 8], out: &mut [u8; BYTES]) {
     out.fill(0);
-    let (mut scales, mut high) = ([0.0; 8], [0u16; 8]);
-    for group in 0..8 {
-        let (x, weights) = (&x.as_chunks::<32>().0[group], &weights.as_chunks::<32>().0[group]);
-        if x.iter().fold(0.0f32, |max, v| if max > v.abs() { max } else { v.abs() }) < NOTHING {
-            continue;
-        }
-        let Some(mut fit) = ternary::fit_whole::<V>(x, weights) else { continue };
-        if fit.scale < 0.0 {
-            fit.coordinates = fit.coordinates.map(|c| 2 - c);
-            fit.scale = -fit.scale;
-            fit.shift = 1 - fit.shift;
-        }
-        let values = [UP, DOWN][fit.shift];
-        let indices = ternary::settle::<V, _, _>(book, x, weights, &[values; 4], &mut fit);
-        for (k, index) in indices.into_iter().enumerate() {
-            out[2 + 4 * group + k] = index as u8;
+    for (group, indices) in indices.iter().enumerate() {
+        for (k, index) in indices.iter().enumerate() {
+            out[2 + 4 * group + k] = *index as u8;
             high[group] |= (index >> 8) << (3 * k);
         }
-        high[group] |= (fit.shift as u16) << 15;
-        scales[group] = fit.scale;
     }
     let codes = odd_codes(&scales, 7);
     if let Some((d, _)) = codes {

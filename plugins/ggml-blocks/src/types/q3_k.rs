@@ -1,7 +1,6 @@
 //! Q3_K: sixteen groups of 16, x = d * (s - 32) * (q - 4), with 6-bit s; third bits apart from the low two.
 
 use super::SUPER;
-use super::f16::{f16_to_f32, f32_to_f16};
 use super::requantize::requantize;
 use super::two_bit_planes;
 use crate::BlockType;
@@ -13,17 +12,19 @@ use crate::round::nearest_int;
 const GROUPS: usize = SUPER / 16;
 /// Bytes of third bits.
 const HIGH: usize = SUPER / 8;
+/// A bit in each of eight bytes, which are shifted together: bytes have no vector shift.
+const ONES: u64 = 0x0101_0101_0101_0101;
 /// Bytes of low bits.
 const LOW: usize = SUPER / 4;
 /// Bytes of a block: third bits (32), low bits (64), 6-bit scales (12), scale (2).
 pub(crate) const BYTES: usize = HIGH + LOW + 12 + 2;
 const _: () = assert!(BYTES == BlockType::Q3_K.block_bytes());
 
-/// Up to sixteen super-blocks without importance: coordinate descent per group; the group scale of largest magnitude
+/// Up to [`descent::SUPERS`] super-blocks without importance: coordinate descent per group; the group scale of largest magnitude
 /// becomes -32.
 #[inline(always)]
 pub(crate) fn encode<V: Lanes>(x: &[[f32; SUPER]], out: &mut [[u8; BYTES]]) {
-    let mut scales = [[0.0; GROUPS]; lanes::GROUPS];
+    let mut scales = [[0.0; GROUPS]; descent::SUPERS];
     descent::fit_scales::<V, 16>(4, x.as_flattened().as_chunks().0, scales.as_flattened_mut());
     for ((x, out), scales) in x.iter().zip(out).zip(&scales) {
         let extreme = scales.iter().fold(0.0f32, |kept, &v| if v.abs() > kept.abs() { v } else { kept });
@@ -55,8 +56,8 @@ pub(crate) fn encode_weighted<V: Lanes>(
     }
     let outer = symmetric::fit_groups::<V, GROUPS>(32, &scales, Some(&counts));
     for (k, (x, out)) in x.iter().zip(out).enumerate() {
-        let codes = outer.levels(k, &scales[k], 32);
-        store::<V>(x, outer.scale[k], &codes, |j, x| fits[k].levels(j, x, 4), out);
+        let codes = outer.levels::<V, 16>(k, &scales[k], 32);
+        store::<V>(x, outer.scale[k], &codes, |j, x| fits[k].levels::<V, 16>(j, x, 4), out);
     }
 }
 
@@ -68,22 +69,20 @@ fn store<V: Lanes>(
     searched: impl Fn(usize, &[f32; 16]) -> [u8; 16],
     out: &mut [u8; BYTES],
 ) {
-    let half = f32_to_f16(d);
-    let d = f16_to_f32(half);
+    let half = V::to_half(d);
+    let d = V::from_half(half);
     let mut levels = [0; SUPER];
     for (j, (x, levels)) in x.as_chunks::<16>().0.iter().zip(levels.as_chunks_mut::<16>().0).enumerate() {
         let scale = d * (i32::from(codes[j]) - 32) as f32;
         *levels = if scale == 0.0 { searched(j, x) } else { requantize::<V, 16>(x, 0.0, scale, -4, 3) };
     }
-    let mut high = [0u8; HIGH];
+    let mut high = [0u64; HIGH / 8];
     for (g, levels) in levels.as_chunks::<HIGH>().0.iter().enumerate() {
-        // Bytes have no vector shift by a distance that varies, hence the choice between bits.
-        let bit = 1 << g;
-        for i in 0..HIGH {
-            high[i] |= if levels[i] & 4 != 0 { bit } else { 0 };
+        for (high, eight) in high.iter_mut().zip(levels.as_chunks::<8>().0) {
+            *high |= (u64::from_le_bytes(*eight) >> 2 & ONES) << g;
         }
     }
-    out[..HIGH].copy_from_slice(&high);
+    out[..HIGH].copy_from_slice(high.map(u64::to_le_bytes).as_flattened());
     two_bit_planes::pack(&levels, &mut out[HIGH..HIGH + LOW]);
     out[HIGH + LOW..BYTES - 2].copy_from_slice(&pack_codes(codes));
     out[BYTES - 2..].copy_from_slice(&half.to_le_bytes());
@@ -109,15 +108,15 @@ fn unpack_codes(packed: &[u8]) -> [u8; GROUPS] {
 }
 
 #[inline(always)]
-pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
+pub(crate) fn decode<V: Lanes>(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[ref head @ .., d0, d1] = block;
-    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
+    let d = V::from_half(u16::from_le_bytes([d0, d1]));
     let codes = unpack_codes(&head[HIGH + LOW..]);
     let mut levels = two_bit_planes::unpack(&head[HIGH..HIGH + LOW]);
     for (g, levels) in levels.as_chunks_mut::<HIGH>().0.iter_mut().enumerate() {
-        let bit = 1 << g;
-        for i in 0..HIGH {
-            levels[i] |= if head[i] & bit != 0 { 4 } else { 0 };
+        for (levels, high) in levels.as_chunks_mut::<8>().0.iter_mut().zip(head.as_chunks::<8>().0) {
+            let bits = (u64::from_le_bytes(*high) >> g & ONES) << 2;
+            *levels = (u64::from_le_bytes(*levels) | bits).to_le_bytes();
         }
     }
     for (j, (levels, out)) in levels.as_chunks::<16>().0.iter().zip(out.as_chunks_mut::<16>().0).enumerate() {

@@ -1,6 +1,5 @@
 //! Q5_0: x = d * (q - 16), one half-float scale, fifth bits in a word, 32 nibbles.
 
-use super::f16::{f16_to_f32, f32_to_f16};
 use super::fifth_bits::{pack_fifth, pack_nibbles, unpack_five};
 use super::range::{extreme, inverse};
 use super::weighted_row::{batch, block};
@@ -15,11 +14,11 @@ const _: () = assert!(BYTES == BlockType::Q5_0.block_bytes());
 
 /// The weight of largest magnitude becomes level 0 (-16).
 #[inline(always)]
-pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
-    let d = extreme(x) / -16.0;
+pub(crate) fn encode<V: Lanes>(x: &[f32; 32], out: &mut [u8; BYTES]) {
+    let d = extreme::<V>(x) / -16.0;
     let id = inverse(d);
     let levels = x.map(|v| floor_to_byte(v * id + 16.5).min(31));
-    store(d, &levels, out);
+    store::<V>(d, &levels, out);
 }
 
 /// One row under importance weights.
@@ -30,22 +29,22 @@ pub(crate) fn encode_row_weighted<V: Lanes>(row: &[f32], importance: &[f32], pow
         let (x, weights) = batch(row, importance, sigma2, k);
         let fit = symmetric::fit_groups::<V, 32>(16, groups(&x), Some(groups(&weights)));
         for (i, out) in blocks.iter_mut().enumerate() {
-            store(fit.scale[i], &fit.levels(i, block(&x, i), 16), out);
+            store::<V>(fit.scale[i], &fit.levels::<V, 32>(i, block(&x, i), 16), out);
         }
     }
 }
 
 #[inline(always)]
-fn store(d: f32, levels: &[u8; 32], out: &mut [u8; BYTES]) {
-    out[..2].copy_from_slice(&f32_to_f16(d).to_le_bytes());
+fn store<V: Lanes>(d: f32, levels: &[u8; 32], out: &mut [u8; BYTES]) {
+    out[..2].copy_from_slice(&V::to_half(d).to_le_bytes());
     out[2..6].copy_from_slice(&pack_fifth(levels));
     out[6..].copy_from_slice(&pack_nibbles(levels));
 }
 
 #[inline(always)]
-pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
+pub(crate) fn decode<V: Lanes>(block: &[u8; BYTES], out: &mut [f32; 32]) {
     let &[d0, d1, h0, h1, h2, h3, ref packed @ ..] = block;
-    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
+    let d = V::from_half(u16::from_le_bytes([d0, d1]));
     let fifth = u32::from_le_bytes([h0, h1, h2, h3]);
     for i in 0..16 {
         let (low, high) = unpack_five(packed, fifth, i);

@@ -1,13 +1,11 @@
 //! Q5_1: x = d * q + m, half-float scale and minimum, fifth bits in a word, 32 nibbles.
 
-use super::f16::{f16_to_f32, f32_to_f16};
 use super::fifth_bits::{pack_fifth, pack_nibbles, unpack_five};
-use super::range::{ends, inverse};
+use super::range::{ends, steps_above};
 use super::weighted_row::{batch, block};
 use crate::BlockType;
 use crate::fit::affine::{self, Search};
 use crate::lanes::{GROUPS, Lanes, groups};
-use crate::round::floor_to_byte;
 
 /// Bytes of a block: scale (2), minimum (2), fifth bits (4), low nibbles (16).
 pub(crate) const BYTES: usize = 2 + 2 + 4 + 16;
@@ -15,14 +13,13 @@ const _: () = assert!(BYTES == BlockType::Q5_1.block_bytes());
 
 const WEIGHTED: Search = Search { top: 31, first: -0.9, step: 0.05, steps: 36, absolute: false };
 
-/// The ends of the block become levels 0 and 31. Unlike Q4_1 the reference does not clamp; only five bits are stored.
+/// The ends of the block become levels 0 and 31.
 #[inline(always)]
-pub(crate) fn encode(x: &[f32; 32], out: &mut [u8; BYTES]) {
-    let (low, high) = ends(x);
+pub(crate) fn encode<V: Lanes>(x: &[f32; 32], out: &mut [u8; BYTES]) {
+    let (low, high) = ends::<V>(x);
     let d = (high - low) / 31.0;
-    let id = inverse(d);
-    let levels = x.map(|v| floor_to_byte((v - low) * id + 0.5));
-    store(d, low, &levels, out);
+    let levels = steps_above::<V>(x, low, d);
+    store::<V>(d, low, &levels, out);
 }
 
 /// One row under importance weights.
@@ -34,24 +31,24 @@ pub(crate) fn encode_row_weighted<V: Lanes>(row: &[f32], importance: &[f32], pow
         let fit = affine::fit_groups::<V, 32>(&WEIGHTED, groups(&x), groups(&weights));
         for (i, out) in blocks.iter_mut().enumerate() {
             let levels = fit.levels(&WEIGHTED, i, block(&x, i));
-            store(fit.scale[i], -fit.offset[i], &levels, out);
+            store::<V>(fit.scale[i], -fit.offset[i], &levels, out);
         }
     }
 }
 
 #[inline(always)]
-fn store(d: f32, m: f32, levels: &[u8; 32], out: &mut [u8; BYTES]) {
-    out[..2].copy_from_slice(&f32_to_f16(d).to_le_bytes());
-    out[2..4].copy_from_slice(&f32_to_f16(m).to_le_bytes());
+fn store<V: Lanes>(d: f32, m: f32, levels: &[u8; 32], out: &mut [u8; BYTES]) {
+    out[..2].copy_from_slice(&V::to_half(d).to_le_bytes());
+    out[2..4].copy_from_slice(&V::to_half(m).to_le_bytes());
     out[4..8].copy_from_slice(&pack_fifth(levels));
     out[8..].copy_from_slice(&pack_nibbles(levels));
 }
 
 #[inline(always)]
-pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; 32]) {
+pub(crate) fn decode<V: Lanes>(block: &[u8; BYTES], out: &mut [f32; 32]) {
     let &[d0, d1, m0, m1, h0, h1, h2, h3, ref packed @ ..] = block;
-    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
-    let m = f16_to_f32(u16::from_le_bytes([m0, m1]));
+    let d = V::from_half(u16::from_le_bytes([d0, d1]));
+    let m = V::from_half(u16::from_le_bytes([m0, m1]));
     let fifth = u32::from_le_bytes([h0, h1, h2, h3]);
     for i in 0..16 {
         let (low, high) = unpack_five(packed, fifth, i);

@@ -42,13 +42,13 @@ fn store(block: &Quantized, out: &mut [u8; BYTES]) {
 }
 
 #[inline(always)]
-pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
+pub(crate) fn decode<V: Lanes>(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let Some((head, rest)) = block.split_first_chunk::<HEAD>() else { return };
     let Some((high, nibbles)) = rest.split_first_chunk::<HIGH>() else { return };
-    let groups = read_head(head);
+    let (scales, minimums) = read_head::<V>(head);
     let pairs = nibbles.as_chunks::<32>().0.iter().zip(out.as_chunks_mut::<64>().0);
     for (j, (packed, out)) in pairs.enumerate() {
-        let ((d0, m0), (d1, m1)) = (groups[2 * j], groups[2 * j + 1]);
+        let (d0, m0, d1, m1) = (scales[2 * j], minimums[2 * j], scales[2 * j + 1], minimums[2 * j + 1]);
         for i in 0..32 {
             let (low_bit, high_bit) = ((high[i] >> (2 * j)) & 1, (high[i] >> (2 * j + 1)) & 1);
             out[i] = d0 * f32::from((packed[i] & 15) | low_bit << 4) - m0;

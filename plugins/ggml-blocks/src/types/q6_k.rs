@@ -1,7 +1,6 @@
 //! Q6_K: sixteen groups of 16, x = d * s * (q - 32), with signed 8-bit s; low nibbles apart from the upper two bits.
 
 use super::SUPER;
-use super::f16::{f16_to_f32, f32_to_f16};
 use super::requantize::requantize;
 use crate::BlockType;
 use crate::fit::symmetric::{self, NOTHING};
@@ -31,14 +30,15 @@ pub(crate) fn encode<V: Lanes>(x: &[f32; SUPER], importance: Option<&[f32; SUPER
         return;
     }
     let inverse = -128.0 / extreme;
-    let half = f32_to_f16(1.0 / inverse);
-    let d = f16_to_f32(half);
+    let half = V::to_half(1.0 / inverse);
+    let d = V::from_half(half);
     let codes = scales.map(|v| nearest_int(inverse * v).min(127) as i8);
 
     let mut levels = [0; SUPER];
     for (j, (x, levels)) in x.as_chunks::<16>().0.iter().zip(levels.as_chunks_mut::<16>().0).enumerate() {
         let scale = d * f32::from(codes[j]);
-        *levels = if scale == 0.0 { fit.levels(j, x, 32) } else { requantize::<V, 16>(x, 0.0, scale, -32, 31) };
+        *levels =
+            if scale == 0.0 { fit.levels::<V, 16>(j, x, 32) } else { requantize::<V, 16>(x, 0.0, scale, -32, 31) };
     }
     store(&levels, codes, half, out);
 }
@@ -57,9 +57,9 @@ fn store(levels: &[u8; SUPER], codes: [i8; GROUPS], d: u16, out: &mut [u8; BYTES
 }
 
 #[inline(always)]
-pub(crate) fn decode(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
+pub(crate) fn decode<V: Lanes>(block: &[u8; BYTES], out: &mut [f32; SUPER]) {
     let &[ref head @ .., d0, d1] = block;
-    let d = f16_to_f32(u16::from_le_bytes([d0, d1]));
+    let d = V::from_half(u16::from_le_bytes([d0, d1]));
     let mut levels = [0u8; SUPER];
     for (half, q) in levels.as_chunks_mut::<HALF>().0.iter_mut().enumerate() {
         for i in 0..32 {

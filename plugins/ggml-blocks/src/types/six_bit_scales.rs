@@ -14,16 +14,16 @@ pub(crate) fn pack(scales: &[u8; 8], minimums: &[u8; 8]) -> [u8; 12] {
     packed
 }
 
-/// Unpacks scales and minimums.
+/// Unpacks scales and minimums, four bytes at a time.
+#[inline(always)]
 pub(crate) fn unpack(packed: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
-    let (mut scales, mut minimums) = ([0; 8], [0; 8]);
-    for j in 0..4 {
-        scales[j] = packed[j] & 63;
-        minimums[j] = packed[j + 4] & 63;
-        scales[j + 4] = (packed[j + 8] & 15) | (packed[j] >> 6) << 4;
-        minimums[j + 4] = (packed[j + 8] >> 4) | (packed[j + 4] >> 6) << 4;
-    }
-    (scales, minimums)
+    let word = |at: usize| u32::from_le_bytes([packed[at], packed[at + 1], packed[at + 2], packed[at + 3]]);
+    let (scales, minimums, nibbles) = (word(0), word(4), word(8));
+    let joined = |low: u32, nibbles: u32| {
+        let high = nibbles & 0x0f0f_0f0f | low >> 2 & 0x3030_3030;
+        (u64::from(low & 0x3f3f_3f3f) | u64::from(high) << 32).to_le_bytes()
+    };
+    (joined(scales, nibbles), joined(minimums, nibbles >> 4))
 }
 
 #[cfg(test)]
