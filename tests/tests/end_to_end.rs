@@ -76,7 +76,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
         std::fs::read(work.join(&format!("{threads}.gguf"))).unwrap()
     };
     let one = run("1");
-    assert!(run("2") == one && run("7") == one);
+    assert!(run("2") == one && run("7") == one && run("64") == one);
 }
 
 #[test]

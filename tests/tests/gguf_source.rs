@@ -162,6 +162,29 @@ fn quantized_sources_need_permission_and_outputs_never_replace_them() {
     assert!(wrong(&["Q8_0", "--split-max-size", "1.5G"], &folder).contains("whole number"));
 }
 
+/// Whether a tensor is copied or encoded, and however it is stored: a weight that is no number ends the job.
+#[test]
+fn weights_that_are_no_numbers_are_refused_copied_or_encoded() {
+    let work = Workdir::new();
+    for (from, level, tensor, at, words) in [
+        ("F16", "Q4_K_M", "blk.1.ffn_norm.weight", 8, "the value at row 0, column 2"),
+        ("F16", "Q4_K_M", "blk.1.ffn_up.weight", 2 * (256 + 3), "row 1, column 3"),
+        ("Q8_0", "COPY", "blk.1.ffn_up.weight", 34 * 9, "the scale at row 1, column 32"),
+        ("Q8_0", "Q4_K_M", "blk.1.ffn_up.weight", 34 * 9, "row 1, column 32"),
+    ] {
+        let source = source(&work, from);
+        let data = GgufFile::read(&source).tensors.into_iter().find(|t| t.name == tensor).unwrap().data;
+        let mut bytes = std::fs::read(&source).unwrap();
+        let start = bytes.windows(data.len()).position(|window| window == data).unwrap();
+        bytes[start + at..][..4].fill(0xff);
+        std::fs::write(&source, bytes).unwrap();
+        let outcome = requantize(&work, &source, level, "out").run();
+        assert_eq!(outcome.code, 1, "{from} to {level}: {outcome:?}");
+        assert!(outcome.stderr.contains(words) && outcome.stderr.contains(tensor), "{from} to {level}: {outcome:?}");
+        assert!(!work.join("out.gguf").exists());
+    }
+}
+
 /// Nobody here has ever heard of the architecture: that is llama.cpp's business, not a requantizer's.
 #[test]
 fn unknown_architectures_and_odd_metadata_pass_through() {

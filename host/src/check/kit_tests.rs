@@ -32,6 +32,7 @@ fn every_broken_promise_is_caught_by_its_rule() {
         (Fault::WritesForeignUnits, "write.covers"),
         (Fault::DependsOnThreads, "write.threads"),
         (Fault::DependsOnOrder, "write.order"),
+        (Fault::PromisesFiniteWeights, "write.finite"),
         (Fault::KeepsMemory, "write.releases"),
         (Fault::LosesPrecision, "read.error"),
         (Fault::FeedsBackTheSource, "read.feedback"),

@@ -35,6 +35,7 @@ pub enum Fault {
     MissesTheEnd,
     PanicsOnNonsense,
     NeverStops,
+    PromisesFiniteWeights,
 }
 
 pub struct Plain(pub Fault);
@@ -167,6 +168,7 @@ fn plan(fault: Fault, model: &Model) -> PlainSession {
         files: vec![OutputFile { name: "x.plain".into(), bytes: end }],
         literals: vec![LiteralSpan { file: 0, offset: 0, bytes: start }],
         slots,
+        refuses_non_finite: fault == Fault::PromisesFiniteWeights,
         ..Plan::default()
     };
     PlainSession { fault, plan, header }

@@ -1,7 +1,7 @@
 //! The order of a check: what the backend says, what it refuses, every level on every specimen, damage, cancelling.
 
 use super::report::Report;
-use super::rules::{Judge, Line, cancelling, describing, hostile, planning, reading, refusing, writing};
+use super::rules::{Judge, Line, cancelling, describing, finite, hostile, planning, reading, refusing, writing};
 use super::specimen::Specimen;
 use super::stage::{Performance, request};
 use llmq_plugin_api::client::Backend;
@@ -60,6 +60,7 @@ fn one(
 ) -> Option<Performance> {
     let request = request(specimen, format, level);
     let performed = writing::judge(judge, backend, specimen, &request, case)?;
+    finite::judge(judge, backend, specimen, &request, case, &performed);
     planning::judge(judge, backend, specimen, &request.0, case, &performed);
     if format.can_read {
         reading::judge(judge, &reading::Trial { backend, format, level, specimen, performed: &performed, case });

@@ -135,7 +135,9 @@ impl UnitLoop<'_> {
         let model = self.source.model();
         let id = &model.units[unit as usize].id;
         let tensors: Vec<usize> = (0..model.tensors.len()).filter(|index| model.tensors[*index].unit == unit).collect();
-        self.check_finite(&tensors)?;
+        if !self.session.plan().refuses_non_finite {
+            self.check_finite(&tensors)?;
+        }
         let services = UnitServices::new(self.services, self.weights_of(unit), failed);
         let views = tensors.iter().map(|index| self.source.view(*index)).collect::<Result<Vec<_>, _>>()?;
         let statistics = self.statistics.map(|bound| bound.of(&tensors)).unwrap_or_default();

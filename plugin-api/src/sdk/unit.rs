@@ -2,6 +2,7 @@
 
 use super::{Error, Kind, Statistic, StatisticKind};
 use crate::abi;
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 /// A unit: all its tensors, norms and biases included, and what calibration measured.
@@ -130,7 +131,7 @@ impl<'a> Tensor<'a> {
         let start = first_row * columns;
         match self.raw() {
             Some(("F32", data)) => widen::<4>(data, start, out, f32::from_le_bytes),
-            Some(("F16", data)) => widen::<2>(data, start, out, |b| f16::from_le_bytes(b).to_f32()),
+            Some(("F16", data)) => widen_f16(data, start, out),
             Some(("BF16", data)) => widen::<2>(data, start, out, |b| bf16::from_le_bytes(b).to_f32()),
             _ => {
                 let call = self.model.read_rows(self.index as u32, first_row as u64, out.into());
@@ -142,6 +143,22 @@ impl<'a> Tensor<'a> {
             Error::new(Kind::CorruptInput, message).subject(self.name)
         })
     }
+}
+
+/// Through a small aligned buffer: over slices the processor's own conversion is used, one by one it is looked up each time
+/// (measured: a fifth of a whole quantization).
+fn widen_f16(data: &[u8], start: usize, out: &mut [f32]) -> Option<()> {
+    const STEP: usize = 1024;
+    let bytes = data.get(start * 2..(start + out.len()) * 2)?;
+    let mut aligned = [f16::ZERO; STEP];
+    for (out, bytes) in out.chunks_mut(STEP).zip(bytes.chunks(2 * STEP)) {
+        let aligned = &mut aligned[..out.len()];
+        for (half, stored) in aligned.iter_mut().zip(bytes.as_chunks().0) {
+            *half = f16::from_le_bytes(*stored);
+        }
+        aligned.convert_to_f32_slice(out);
+    }
+    Some(())
 }
 
 fn widen<const N: usize>(data: &[u8], start: usize, out: &mut [f32], one: impl Fn([u8; N]) -> f32) -> Option<()> {

@@ -24,6 +24,11 @@ pub struct Plan {
     /// Sentences for the verbose user, for example how the pre-tokenizer was found.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The session itself refuses every weight that it writes and that is no finite number, with
+    /// [`crate::sdk::Kind::CorruptInput`] and the weight's place; the host then spares a pass over all weights. Without it
+    /// the host looks before it hands a unit in. `plugins check` holds a plan to this promise.
+    #[serde(default)]
+    pub refuses_non_finite: bool,
 }
 
 /// One file of the output.

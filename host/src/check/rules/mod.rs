@@ -2,6 +2,7 @@
 
 pub mod cancelling;
 pub mod describing;
+pub mod finite;
 pub mod hostile;
 pub mod planning;
 pub mod reading;
@@ -27,6 +28,7 @@ pub const RULES: &[Rule] = &[
     writing::THREADS,
     writing::ORDER,
     writing::RELEASES,
+    finite::REFUSES,
     reading::RECOGNISES,
     reading::VALID,
     reading::ERROR,

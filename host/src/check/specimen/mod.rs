@@ -12,6 +12,7 @@ pub use statistics::{Measured, measure};
 use llmq_plugin_api::wire::ModelDescription;
 
 /// A model in memory.
+#[derive(Clone)]
 pub struct Specimen {
     /// Its name in verdicts.
     pub name: &'static str,
@@ -85,6 +86,19 @@ impl Specimen {
             dtype: "F16",
         };
         Specimen::new("large", sizes)
+    }
+
+    /// The same with one weight that is no number, in the middle of a tensor.
+    pub fn poisoned(&self, tensor: usize) -> Specimen {
+        let mut poisoned = self.clone();
+        let (data, values) = (&mut poisoned.data[tensor], &mut poisoned.values[tensor]);
+        let (middle, size) = (values.len() / 2, data.len() / values.len().max(1));
+        if let (Some(value), Some(bytes)) = (values.get_mut(middle), data.chunks_exact_mut(size.max(1)).nth(middle)) {
+            *value = f32::NAN;
+            // All bits set are a NaN in every floating-point format.
+            bytes.fill(0xff);
+        }
+        poisoned
     }
 
     fn new(name: &'static str, sizes: Sizes) -> Specimen {

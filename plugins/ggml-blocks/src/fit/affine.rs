@@ -125,10 +125,11 @@ fn fit_lanes<V: Lanes, const N: usize, const WRAPPING: bool>(
     }
     let (mut kept_inverse, mut kept_base) = (inverse, minimum);
 
+    // Outside the loop: clearing it anew for every try was a fourteenth of the time of Q4_K.
+    let mut levels = [zero; N];
     for k in 0..=search.steps {
         inverse = V::splat(search.first + search.step * k as f32 + search.top as f32) / (high - minimum);
         in_range = in_range.and(stays_in_range(inverse, minimum, low, high));
-        let mut levels = [zero; N];
         let (mut sum_l, mut sum_ll, mut sum_lx) = (zero, zero, zero);
         for first in (0..N).step_by(UNROLLED) {
             for i in first..first + UNROLLED {

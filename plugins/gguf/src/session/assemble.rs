@@ -3,6 +3,7 @@
 use super::collect::Gathered;
 use super::importance::Weighting;
 use super::plan::sources;
+use super::scratch::Shelf;
 use super::shards::{self, Splitting};
 use super::{GgufSession, SlotWork};
 use crate::container::TensorInfo;
@@ -73,6 +74,7 @@ impl Draft {
             });
             works.push(work(tensor, (assignment.encoding, weighting), candidate));
         }
-        Ok(GgufSession { plan, headers: layout.headers, work: works })
+        plan.refuses_non_finite = true;
+        Ok(GgufSession { plan, headers: layout.headers, work: works, shelf: Shelf::default() })
     }
 }

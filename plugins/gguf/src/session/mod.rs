@@ -14,12 +14,15 @@
 //! | `quantizer_options`, `override_kv`, `prune` | the options of llama-quantize |
 //! | `plan` | [`GgufSession::open`]: encodings, order, places, needs, warnings |
 //! | `rows` | rows of an output tensor, gathered from its sources |
-//! | `quantize` | the work on one unit |
+//! | `quantize`, `copy`, `scratch` | the work on one unit, and the memory for it |
 
 mod assemble;
+#[cfg(test)]
+mod balance;
 mod chosen;
 mod collect;
 mod converter_dtype;
+mod copy;
 mod header;
 mod importance;
 mod options;
@@ -31,6 +34,7 @@ mod prune;
 mod quantize;
 mod quantizer_options;
 mod rows;
+mod scratch;
 mod shards;
 mod stored;
 
@@ -53,6 +57,7 @@ pub struct GgufSession {
     headers: Vec<Vec<u8>>,
     /// One per slot of the plan.
     work: Vec<SlotWork>,
+    shelf: scratch::Shelf,
 }
 
 /// What has to be done for one slot.

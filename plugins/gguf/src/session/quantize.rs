@@ -1,41 +1,50 @@
-//! The work on one unit: chunks of rows on the host's threads, every chunk written to its final place.
+//! The work on one unit: chunks of rows on the host's threads, every chunk encoded in strips and written to its final
+//! place.
 
 use super::importance::Weighting;
 use super::rows::{beyond_half, gather};
-use super::{Encoding, GgufSession, SlotWork, stored};
+use super::scratch::Scratch;
+use super::{Encoding, GgufSession, SlotWork, copy};
 use llmq_ggml_blocks::{BlockError, BlockType, quantize_rows, validate_rows};
-use llmq_plugin_api::sdk::{Context, Error, Kind, Output, StatisticKind, Unit};
+use llmq_plugin_api::sdk::{Context, Error, Kind, Output, StatisticKind, Tensor, Unit};
 use llmq_plugin_api::wire::UnitReport;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Weights of one chunk: large enough to make its overhead vanish (0.1 ms of reading against 5 ms of fitting), small
-/// enough for steady progress and 1 MiB of scratch.
+/// Weights of one chunk, which is written at once: large enough to make the overhead of a write vanish, small enough for
+/// steady progress and hundreds of chunks per unit.
 const CHUNK_WEIGHTS: usize = 128 * 1024;
 
+/// Weights that are widened and encoded before the next ones are looked at: 64 KiB stay in the nearest caches.
+const STRIP_WEIGHTS: usize = 16 * 1024;
+
 /// Rows of one slot that are worked on together.
-struct Chunk<'s> {
+pub(super) struct Chunk<'s> {
     slot: usize,
-    encoding: &'s Encoding,
+    pub(super) encoding: &'s Encoding,
     first_row: usize,
-    rows: usize,
+    pub(super) rows: usize,
 }
 
 /// The same where columns of the source become rows: every chunk reads all source rows of its matrix, so there must be few.
 const CROSSED_CHUNK_WEIGHTS: usize = 4 * 1024 * 1024;
 
-/// Rows in a chunk.
-pub(super) fn chunk_rows(encoding: &Encoding) -> usize {
-    let weights = if encoding.view.column_stride() > 1 { CROSSED_CHUNK_WEIGHTS } else { CHUNK_WEIGHTS };
-    (weights / encoding.columns.max(1)).max(1)
+/// Rows in a chunk, and of these in a strip.
+fn rows_at_once(encoding: &Encoding) -> (usize, usize) {
+    let rows = |weights: usize| (weights / encoding.columns.max(1)).max(1);
+    match encoding.view.column_stride() > 1 {
+        true => (rows(CROSSED_CHUNK_WEIGHTS), rows(CROSSED_CHUNK_WEIGHTS)),
+        false => (rows(CHUNK_WEIGHTS), rows(STRIP_WEIGHTS)),
+    }
 }
 
 /// Bytes that one thread needs for one chunk.
 pub(super) fn scratch_bytes(encoding: &Encoding) -> u64 {
-    let rows = chunk_rows(encoding).min(encoding.rows_per_matrix.max(1));
-    let weights = (rows * encoding.columns) as u64;
-    let importance = encoding.columns as u64 * 4;
+    let (chunk, strip) = rows_at_once(encoding);
+    let most = encoding.rows_per_matrix.max(1);
     let row = encoding.target.row_bytes(encoding.columns as u64).unwrap_or(0);
-    weights * 4 + rows as u64 * row + importance
+    let of = |rows: usize, bytes: u64| (rows.min(most) as u64).saturating_mul(bytes);
+    let columns = encoding.columns as u64;
+    of(strip, columns * 4).saturating_add(of(chunk, row)).saturating_add(columns * 4)
 }
 
 pub(super) fn quantize(session: &GgufSession, cx: &Context, unit: &Unit, out: &Output) -> Result<UnitReport, Error> {
@@ -45,14 +54,14 @@ pub(super) fn quantize(session: &GgufSession, cx: &Context, unit: &Unit, out: &O
         match work {
             SlotWork::Derived(bytes) => out.write(slot, 0, bytes)?,
             SlotWork::Encode(encoding) => cut(slot, encoding, &mut chunks),
-            SlotWork::Copy(tensor) => stored::copy(session, cx, slot, unit.tensor(*tensor)?, out)?,
+            SlotWork::Copy(tensor) => copy::copy(session, cx, slot, unit.tensor(*tensor)?, out)?,
         }
     }
     let total: u64 = chunks.iter().map(|chunk| (chunk.rows * chunk.encoding.columns) as u64).sum();
     let done = AtomicU64::new(0);
     cx.parallel_for(chunks.len(), |i| {
         let chunk = &chunks[i];
-        let weights = encode(chunk, unit, out)?;
+        let weights = session.shelf.lend(|scratch| encode(chunk, unit, scratch, out))?;
         cx.progress(done.fetch_add(weights, Ordering::Relaxed) + weights, total);
         Ok(())
     })?;
@@ -60,8 +69,8 @@ pub(super) fn quantize(session: &GgufSession, cx: &Context, unit: &Unit, out: &O
 }
 
 /// Chunks never cross the border between two matrices, so each has one source and one set of importance weights.
-fn cut<'s>(slot: usize, encoding: &'s Encoding, chunks: &mut Vec<Chunk<'s>>) {
-    let step = chunk_rows(encoding);
+pub(super) fn cut<'s>(slot: usize, encoding: &'s Encoding, chunks: &mut Vec<Chunk<'s>>) {
+    let (step, _) = rows_at_once(encoding);
     let end = encoding.rows_per_matrix.max(1);
     for matrix in 0..encoding.parts.len() * encoding.rows_per_part / end {
         for first in (0..end).step_by(step) {
@@ -71,28 +80,36 @@ fn cut<'s>(slot: usize, encoding: &'s Encoding, chunks: &mut Vec<Chunk<'s>>) {
     }
 }
 
-fn encode(chunk: &Chunk, unit: &Unit, out: &Output) -> Result<u64, Error> {
-    let Encoding { columns, target, .. } = *chunk.encoding;
-    let tensor = unit.tensor(chunk.encoding.parts[chunk.first_row / chunk.encoding.rows_per_part])?;
+fn encode(chunk: &Chunk, unit: &Unit, scratch: &mut Scratch, out: &Output) -> Result<u64, Error> {
+    let Encoding { columns, target, rows_per_part, .. } = *chunk.encoding;
+    let tensor = unit.tensor(chunk.encoding.parts[chunk.first_row / rows_per_part])?;
     let internal = |error: BlockError| Error::new(Kind::Other, error.to_string()).subject(tensor.name);
-    let mut weights = vec![0.0; chunk.rows * columns];
-    gather(chunk.encoding, unit, chunk.first_row, &mut weights)?;
-    let row_bytes = target.row_bytes(columns as u64).map_err(internal)?;
-    let mut bytes = vec![0; chunk.rows * row_bytes as usize];
+    let row_bytes = target.row_bytes(columns as u64).map_err(internal)? as usize;
     let importance = importance(chunk, unit, tensor.index)?;
-    quantize_rows(target, &weights, columns, importance.as_deref(), &mut bytes).map_err(internal)?;
-    if let Err(error) = validate_rows(target, &bytes) {
-        let BlockError::NotFinite { block, .. } = error else { return Err(internal(error)) };
-        let row = chunk.first_row + block * target.block_len() / columns;
-        if target == BlockType::F16 {
-            return Err(beyond_half(tensor, row));
+    let (_, strip) = rows_at_once(chunk.encoding);
+    let (weights, bytes) = scratch.room(strip.min(chunk.rows) * columns, chunk.rows * row_bytes);
+    for first in (0..chunk.rows).step_by(strip) {
+        let rows = strip.min(chunk.rows - first);
+        let (weights, bytes) = (&mut weights[..rows * columns], &mut bytes[first * row_bytes..][..rows * row_bytes]);
+        let first_row = chunk.first_row + first;
+        gather(chunk.encoding, unit, first_row, weights)?;
+        quantize_rows(target, weights, columns, importance.as_deref(), bytes).map_err(internal)?;
+        if let Err(error) = validate_rows(target, bytes) {
+            let BlockError::NotFinite { block, .. } = error else { return Err(internal(error)) };
+            return Err(unscalable(tensor, target, first_row + block * target.block_len() / columns, &error));
         }
-        let message =
-            format!("`{}` has weights near row {row} that {} cannot scale: {error}", tensor.name, target.name());
-        return Err(Error::new(Kind::CorruptInput, message).subject(tensor.name));
     }
-    out.write(chunk.slot, chunk.first_row as u64 * row_bytes, &bytes)?;
-    Ok(weights.len() as u64)
+    out.write(chunk.slot, (chunk.first_row * row_bytes) as u64, bytes)?;
+    Ok((chunk.rows * columns) as u64)
+}
+
+/// Weights near a row are finite, and their blocks are not.
+fn unscalable(tensor: &Tensor, target: BlockType, row: usize, error: &BlockError) -> Error {
+    if target == BlockType::F16 {
+        return beyond_half(tensor, row);
+    }
+    let message = format!("`{}` has weights near row {row} that {} cannot scale: {error}", tensor.name, target.name());
+    Error::new(Kind::CorruptInput, message).subject(tensor.name)
 }
 
 /// Mean squared activation per input channel, as llama.cpp's importance matrices hold it. An expert that calibration never

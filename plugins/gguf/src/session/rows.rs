@@ -1,7 +1,7 @@
 //! Rows of an output tensor, gathered from its sources as single precision.
 
 use super::Encoding;
-use llmq_ggml_blocks::{BlockType, bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
+use llmq_ggml_blocks::{BlockType, bf16_to_f32, dequantize_rows, f16_to_f32, f32_to_bf16, f32_to_f16};
 use llmq_plugin_api::sdk::{Error, Kind, Tensor, Unit};
 
 /// Fills `out` with whole rows of the slot from `first_row` on; all of them lie in one part.
@@ -45,10 +45,27 @@ fn whole_rows(encoding: &Encoding, tensor: &Tensor, first: usize, out: &mut [f32
         while at + run < rows && source(first + at + run) == start + run {
             run += 1;
         }
-        tensor.read_rows(start, &mut out[at * columns..(at + run) * columns])?;
+        widen(tensor, start, &mut out[at * columns..(at + run) * columns])?;
         at += run;
     }
     Ok(())
+}
+
+/// Whole rows as single precision. Halves are widened by the block codecs, which are compiled for wider vectors than this
+/// crate: from an F16 source a fifth of the whole program's time went into widening one by one.
+fn widen(tensor: &Tensor, first_row: usize, out: &mut [f32]) -> Result<(), Error> {
+    let half = tensor.raw().and_then(|(word, data)| match word {
+        "F16" => Some((BlockType::F16, data)),
+        "BF16" => Some((BlockType::BF16, data)),
+        _ => None,
+    });
+    let columns = tensor.columns();
+    let stored = half.and_then(|(ty, data)| Some((ty, data.get(first_row * columns * 2..)?.get(..out.len() * 2)?)));
+    match stored {
+        Some((ty, stored)) => dequantize_rows(ty, stored, columns, out)
+            .map_err(|error| Error::new(Kind::Other, error.to_string()).subject(tensor.name)),
+        None => tensor.read_rows(first_row, out),
+    }
 }
 
 /// Rows that are columns of the source: each source row is read once and gives one weight to every row. `false`, and nothing
@@ -93,10 +110,12 @@ fn scattered(encoding: &Encoding, tensor: &Tensor, first: usize, out: &mut [f32]
     Ok(())
 }
 
-/// Looks at all values without branching first, which is many times faster than stopping at the first.
+/// Looks at all values without branching first, which is many times faster than stopping at the first; at their bits, which
+/// takes half as many instructions as comparing numbers.
 fn first_non_finite(values: &[f32]) -> Option<usize> {
-    let sound = values.iter().fold(true, |sound, value| sound & value.is_finite());
-    if sound { None } else { values.iter().position(|value| !value.is_finite()) }
+    const EXPONENT: u32 = 0x7f80_0000;
+    let bad = values.iter().fold(0, |bad, value| bad | u32::from(value.to_bits() & EXPONENT == EXPONENT));
+    if bad == 0 { None } else { values.iter().position(|value| !value.is_finite()) }
 }
 
 fn not_finite(encoding: &Encoding, tensor: &Tensor, first: usize, at: usize, value: f32) -> Error {

@@ -23,7 +23,7 @@ use crate::mixture::{Assignment, Candidate, Choices, ModelShape, Recipe, assign}
 use crate::reader::{REST, parse_rest};
 use crate::value::{KeyValue, Value};
 use llmq_ggml_blocks::BlockType;
-use llmq_plugin_api::sdk::{Context, Error, Kind, Model, Output, Tensor};
+use llmq_plugin_api::sdk::{Error, Kind, Model};
 use llmq_plugin_api::wire::{ModelDescription, Plan, Request, TensorDescription};
 use std::collections::HashMap;
 
@@ -31,9 +31,6 @@ const FILE_TYPE: &str = "general.file_type";
 
 /// Set by llama.cpp's loader in the number of a file type that it guessed from the tensors.
 const GUESSED: u32 = 1024;
-
-/// Bytes that are copied at a time.
-const COPIED: usize = 4 << 20;
 
 /// Plans a job from GGUF to GGUF.
 pub(super) fn open(format: &str, model: &Model, request: &Request, options: &Options) -> Result<GgufSession, Error> {
@@ -270,23 +267,6 @@ fn work(tensor: Gathered, (target, weighting): (BlockType, Weighting), candidate
             target,
         }),
     }
-}
-
-/// Writes a tensor as it is stored.
-pub(super) fn copy(
-    session: &GgufSession,
-    cx: &Context,
-    slot: usize,
-    tensor: &Tensor,
-    out: &Output,
-) -> Result<(), Error> {
-    let (bytes, wanted) = (tensor.stored(), session.plan.slots[slot].bytes);
-    if bytes.len() as u64 != wanted {
-        let message = format!("the tensor `{}` has {} bytes, the plan {wanted}", tensor.name, bytes.len());
-        return Err(Error::new(Kind::CorruptInput, message).subject(tensor.name));
-    }
-    let pieces: Vec<&[u8]> = bytes.chunks(COPIED).collect();
-    cx.parallel_for(pieces.len(), |piece| out.write(slot, (piece * COPIED) as u64, pieces[piece]))
 }
 
 fn without_effect(options: &Options) -> Vec<String> {
