@@ -68,7 +68,7 @@ fn rows_are_the_stored_numbers() {
     let expected: Vec<f32> = (first..first + 12).map(|i| i as f32 / 8.0).collect();
     assert_eq!(rows, expected);
     model.advise_will_need(1);
-    model.advise_done(1);
+    model.advise_done(1, true);
     model.read_rows_f32(index, 3, &mut rows).unwrap();
     assert_eq!(rows, expected, "pages given back come again from the file");
 

@@ -31,6 +31,7 @@ mod stop;
 mod storage;
 mod summarize;
 mod target;
+mod unflushed;
 mod units;
 mod validate;
 mod weights;

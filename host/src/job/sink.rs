@@ -1,15 +1,27 @@
 //! Where a backend's bytes arrive: checked against the plan, then written at their final place.
 
 use super::coverage::Coverage;
+use super::flush::Told;
 use super::partial::Partial;
 use super::stop::Stop;
 use super::storage::Storage;
+use super::unflushed::Unflushed;
 use crate::failure::{Class, Failure};
 use llmq_plugin_api::client::Destination;
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::{ModelDescription, Plan};
 use std::collections::BTreeMap;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, OnceLock};
+
+/// Where the sinks of all units tell that a flush is due.
+#[derive(Clone, Copy)]
+pub struct Flushing<'a> {
+    /// Bytes of all units.
+    pub unflushed: &'a Unflushed,
+    /// The flushing thread.
+    pub told: &'a SyncSender<Told>,
+}
 
 /// The sink of one unit.
 pub struct UnitSink<'a> {
@@ -18,6 +30,7 @@ pub struct UnitSink<'a> {
     model: &'a ModelDescription,
     partial: &'a Partial<'a>,
     storage: &'a dyn Storage,
+    flushing: Flushing<'a>,
     written: BTreeMap<u32, Mutex<Coverage>>,
     /// The first fault. Kept here because a backend may swallow the error that it gets.
     fault: OnceLock<Stop>,
@@ -31,10 +44,11 @@ impl<'a> UnitSink<'a> {
         model: &'a ModelDescription,
         partial: &'a Partial<'a>,
         storage: &'a dyn Storage,
+        flushing: Flushing<'a>,
     ) -> UnitSink<'a> {
         let slots = (0u32..).zip(&plan.slots).filter(|(_, slot)| slot.unit == unit);
         let written = slots.map(|(index, _)| (index, Mutex::default())).collect();
-        UnitSink { unit, plan, model, partial, storage, written, fault: OnceLock::new() }
+        UnitSink { unit, plan, model, partial, storage, flushing, written, fault: OnceLock::new() }
     }
 
     /// The first fault, or the first byte that was not written.
@@ -95,7 +109,12 @@ impl Destination for UnitSink<'_> {
         }
         self.partial
             .write(planned.file, planned.offset + offset, data, self.storage)
-            .map_err(|stop| self.refuse(stop, Kind::Io))
+            .map_err(|stop| self.refuse(stop, Kind::Io))?;
+        if self.flushing.unflushed.add(data.len() as u64) {
+            // A thread that is still busy with the last flush needs no second call: it comes back after the next stretch.
+            let _ = self.flushing.told.try_send(Told::Due);
+        }
+        Ok(())
     }
 
     /// No later layer depends on it here, so the numbers are checked for their place and then let go.

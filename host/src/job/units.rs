@@ -3,14 +3,15 @@
 //! One unit's loops keep all threads busy until its last pieces; then threads would wait for the slowest of them. A
 //! second unit fills that gap: its loops queue behind those of the first, so units still finish nearly in order.
 
-use super::flush::{Computed, Flusher};
+use super::flush::{Computed, Flusher, Told};
 use super::journal::Journal;
 use super::partial::Partial;
 use super::services::{JobServices, UnitServices};
-use super::sink::UnitSink;
+use super::sink::{Flushing, UnitSink};
 use super::source::JobSource;
 use super::stop::{self, Stop};
 use super::storage::Storage;
+use super::unflushed::Unflushed;
 use crate::event::Event;
 use crate::failure::{Class, Failure};
 use crate::memory;
@@ -55,6 +56,9 @@ struct Round<'r> {
     failed: &'r AtomicBool,
     reports: Mutex<BTreeMap<u32, UnitReport>>,
     stops: Mutex<Vec<(usize, Stop)>>,
+    unflushed: Unflushed,
+    /// The source does not fit into memory, so the system's cache of what was read helps nobody.
+    forget: bool,
 }
 
 impl UnitLoop<'_> {
@@ -77,6 +81,8 @@ impl UnitLoop<'_> {
             failed: &failed,
             reports: Mutex::default(),
             stops: Mutex::default(),
+            unflushed: Unflushed::default(),
+            forget: memory::available().is_some_and(|left| left < self.source.weights().source_bytes()),
         };
         // One unit may wait while one is flushed: computing never gets further ahead of the disk than that and the
         // units at work, so dirty pages stay bounded.
@@ -110,26 +116,26 @@ impl UnitLoop<'_> {
     }
 
     /// Takes units one after the other until none is left or something failed.
-    fn lead(&self, round: &Round, send: &SyncSender<Computed>) {
+    fn lead(&self, round: &Round, send: &SyncSender<Told>) {
         while !round.failed.load(Ordering::SeqCst) {
             let position = round.next.fetch_add(1, Ordering::SeqCst);
             let Some(unit) = round.todo.get(position) else { return };
             if let Some(ahead) = round.todo.get(position + self.side_by_side) {
                 self.source.weights().will_need(*ahead as usize);
             }
-            match self.unit(*unit, round.failed) {
+            match self.unit(*unit, round, send) {
                 Ok(report) => {
                     round.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(*unit, report.clone());
                     let id = self.source.model().units[*unit as usize].id.clone();
                     // A closed channel means that flushing failed; its own error is the one that counts.
-                    let _ = send.send(Computed { unit: *unit, id, report });
+                    let _ = send.send(Told::Finished(Computed { unit: *unit, id, report }));
                 }
                 Err(stop) => return round.fail(position, stop),
             }
         }
     }
 
-    fn unit(&self, unit: u32, failed: &AtomicBool) -> Result<UnitReport, Stop> {
+    fn unit(&self, unit: u32, round: &Round, told: &SyncSender<Told>) -> Result<UnitReport, Stop> {
         self.services.check_cancelled()?;
         let began = Instant::now();
         let model = self.source.model();
@@ -138,11 +144,12 @@ impl UnitLoop<'_> {
         if !self.session.plan().refuses_non_finite {
             self.check_finite(&tensors)?;
         }
-        let services = UnitServices::new(self.services, self.weights_of(unit), failed);
+        let services = UnitServices::new(self.services, self.weights_of(unit), round.failed);
         let views = tensors.iter().map(|index| self.source.view(*index)).collect::<Result<Vec<_>, _>>()?;
         let statistics = self.statistics.map(|bound| bound.of(&tensors)).unwrap_or_default();
         let input = UnitInput { index: unit, id, tensors: views, statistics };
-        let sink = UnitSink::new(unit, self.session.plan(), model, self.partial, self.storage);
+        let flushing = Flushing { unflushed: &round.unflushed, told };
+        let sink = UnitSink::new(unit, self.session.plan(), model, self.partial, self.storage, flushing);
         let result = self.session.quantize(&services, self.source, &input, &sink);
         // The sink's own fault is the cause; what the backend made of it is only an echo.
         let report = match (result, sink.finish()) {
@@ -152,7 +159,7 @@ impl UnitLoop<'_> {
             (Err(error), _) => return Err(stop::backend(self.plugin, id, error)),
         };
         services.finished();
-        self.source.weights().done_with(unit as usize);
+        self.source.weights().done_with(unit as usize, round.forget);
         for warning in &report.warnings {
             self.services.tell(Event::Warning(format!("{id}: {warning}")));
         }

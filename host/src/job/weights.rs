@@ -34,8 +34,8 @@ pub trait Weights: Send + Sync {
     /// Hints that the tensors of a unit are wanted soon.
     fn will_need(&self, unit: usize);
 
-    /// Hints that the tensors of a unit are not wanted any more.
-    fn done_with(&self, unit: usize);
+    /// Hints that the tensors of a unit are not wanted any more. With `forget` the system's cache need not keep them either.
+    fn done_with(&self, unit: usize, forget: bool);
 
     /// Fails if the model was changed since it was opened.
     fn check_unchanged(&self) -> Result<(), Failure>;
@@ -89,8 +89,8 @@ impl Weights for Model {
         self.advise_will_need(unit);
     }
 
-    fn done_with(&self, unit: usize) {
-        self.advise_done(unit);
+    fn done_with(&self, unit: usize, forget: bool) {
+        self.advise_done(unit, forget);
     }
 
     fn check_unchanged(&self) -> Result<(), Failure> {

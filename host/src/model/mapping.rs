@@ -89,14 +89,23 @@ impl MappedFile {
         let _ = range;
     }
 
-    /// Gives the pages of a range back, so that a model larger than memory passes through without filling it.
-    pub fn done_with(&self, range: &Range<usize>) {
+    /// Gives the pages of a range back. With `forget` the system's cache lets go of them too: a file larger than memory
+    /// then passes through without pushing everything else out, and the next pages find memory that is free already.
+    pub fn done_with(&self, range: &Range<usize>, forget: bool) {
         #[cfg(unix)]
         // SAFETY: the map is a read-only view of a file and no page of it was ever written, so a dropped page comes
         // back from the file with the same bytes at the next touch. Views into it stay valid.
         let _ =
             unsafe { self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
+        #[cfg(target_os = "linux")]
+        if forget {
+            // Pages that the range only begins or ends in stay. A refusal costs memory that the system takes back itself.
+            let length = std::num::NonZeroU64::new(range.len() as u64);
+            let _ = rustix::fs::fadvise(&self.file, range.start as u64, length, rustix::fs::Advice::DontNeed);
+        }
         #[cfg(not(unix))]
         let _ = range;
+        #[cfg(not(target_os = "linux"))]
+        let _ = forget;
     }
 }

@@ -249,9 +249,10 @@ impl Model {
         self.places_of(unit).for_each(|(file, range)| self.files[file].will_need(range));
     }
 
-    /// Hints that the weights of a unit are not read again soon, so that their memory can be reused.
-    pub fn advise_done(&self, unit: usize) {
-        self.places_of(unit).for_each(|(file, range)| self.files[file].done_with(range));
+    /// Hints that the weights of a unit are not read again soon, so that their memory can be reused; with `forget` also
+    /// that of the system's cache.
+    pub fn advise_done(&self, unit: usize, forget: bool) {
+        self.places_of(unit).for_each(|(file, range)| self.files[file].done_with(range, forget));
     }
 
     fn places_of(&self, unit: usize) -> impl Iterator<Item = (usize, &Range<usize>)> {

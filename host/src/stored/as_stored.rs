@@ -103,8 +103,8 @@ impl Weights for AsStored {
         self.hint(unit, |file, range| file.will_need(range));
     }
 
-    fn done_with(&self, unit: usize) {
-        self.hint(unit, |file, range| file.done_with(range));
+    fn done_with(&self, unit: usize, forget: bool) {
+        self.hint(unit, |file, range| file.done_with(range, forget));
     }
 
     fn check_unchanged(&self) -> Result<(), Failure> {
