@@ -2,6 +2,7 @@
 
 pub mod args;
 mod dispatch;
+mod evaluate;
 mod imatrix;
 mod logging;
 mod model_path;
@@ -10,6 +11,7 @@ mod parse;
 mod plan;
 mod plugins;
 mod quantize;
+mod report_file;
 mod run_job;
 mod screen;
 mod signals;

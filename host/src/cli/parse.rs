@@ -28,6 +28,13 @@ pub enum Meant {
         /// Where plugins are.
         search: Search,
     },
+    /// Evaluate a model.
+    Evaluate {
+        /// How.
+        args: Box<super::args::evaluate::EvaluateArgs>,
+        /// Where readers of formats are.
+        search: Search,
+    },
     /// Something about importance matrices.
     Imatrix {
         /// What.
@@ -62,6 +69,7 @@ pub fn parse(words: &[OsString], screen: &Screen) -> Result<Meant, Unparsed> {
     let typed = Typed::from_arg_matches(&root.try_get_matches_from(words)?)?;
     Ok(match typed.command {
         Command::Info(args) => Meant::Info { model: model_path::locate(&args.model)?, tensors: args.tensors, search },
+        Command::Evaluate(args) => Meant::Evaluate { args, search },
         Command::Imatrix(command) => Meant::Imatrix { command, search },
         Command::Plan(command) => Meant::Plan { command, search },
         Command::Plugins(command) => Meant::Plugins { command, search },

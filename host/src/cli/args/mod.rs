@@ -4,6 +4,7 @@
 
 pub mod backend_options;
 pub mod encodings;
+pub mod evaluate;
 pub mod format_word;
 pub mod imatrix;
 pub mod plan;
@@ -21,6 +22,7 @@ Examples:
   llm-quantize quantize TinyLlama/TinyLlama-1.1B-Chat-v1.0 gguf -q Q4_K_M   (from the Hugging Face Hub)
   llm-quantize quantize ./TinyLlama-1.1B gguf --help      (levels and options of one format)
   llm-quantize info TinyLlama-1.1B-Q4_K_M.gguf
+  llm-quantize evaluate TinyLlama-1.1B-Q4_K_M.gguf --against ./TinyLlama-1.1B --data test.txt
   llm-quantize plugins list
 
 Results go to stdout, everything else to stderr.
@@ -81,6 +83,8 @@ pub enum Command {
     Quantize(Box<quantize::QuantizeArgs>),
     /// Show what a model folder or a quantized file holds
     Info(InfoArgs),
+    /// Measure how good a model is on a text, by itself or against its original
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// Show, add up and convert importance matrices
     #[command(subcommand)]
     Imatrix(imatrix::ImatrixCommand),

@@ -1,0 +1,116 @@
+//! From rows to figures: logits of a few rows at a time, scored in the order of the text.
+
+use super::EvaluationSpec;
+use crate::event::Event;
+use crate::failure::{Class, Failure};
+use crate::network::SourceRows;
+use crate::pass::{self, Services, States, Subject};
+use llmq_forward::{Cpu, Nobody, Rows, logits};
+use llmq_measure::{Comparison, MeasureError, Score};
+use llmq_text::Samples;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Rows whose logits are in memory at once: 64 MiB with 128 k tokens.
+const ROWS: usize = 128;
+/// Rows that one thread scores at a time.
+const PIECE: usize = 8;
+
+/// Rows of one chunk whose logits are looked at together.
+struct Tile<'a> {
+    chunk: usize,
+    rows: Range<usize>,
+    targets: &'a [u32],
+}
+
+fn tiles<'a>(samples: &'a Samples, spec: &EvaluationSpec) -> impl Iterator<Item = Tile<'a>> {
+    let counted = spec.counting.rows(samples.seqlen);
+    samples.iter().enumerate().flat_map(move |(chunk, tokens)| {
+        let counted = counted.clone();
+        let end = counted.end;
+        counted.step_by(ROWS).map(move |first| {
+            let rows = first..end.min(first + ROWS);
+            Tile { chunk, targets: &tokens[rows.start + 1..rows.end + 1], rows }
+        })
+    })
+}
+
+/// Logits of a tile.
+fn logits_of(subject: &Subject, states: &mut States, tile: &Tile<'_>, length: usize) -> Result<Rows, Failure> {
+    let rows = states.read(tile.chunk * length + tile.rows.start, tile.rows.len())?;
+    let weights = SourceRows(&*subject.weights);
+    logits(&Cpu, &subject.network.head, rows, &weights, &mut Nobody).map_err(pass::failure)
+}
+
+/// Scores one model.
+pub(super) fn alone(
+    subject: &Subject,
+    mut states: States,
+    samples: &Samples,
+    spec: &EvaluationSpec,
+    services: &Services<'_>,
+) -> Result<Score, Failure> {
+    let mut score = Score::new();
+    for tile in tiles(samples, spec) {
+        begin(&tile, samples, services)?;
+        let found = services.pool.install(|| {
+            let logits = logits_of(subject, &mut states, &tile, samples.seqlen)?;
+            let vocab = logits.columns;
+            let pieces = logits.values.par_chunks(PIECE * vocab).zip(tile.targets.par_chunks(PIECE)).enumerate();
+            let scored = pieces.map(|(piece, (logits, targets))| {
+                let mut score = Score::new();
+                score.add_rows(logits, vocab, targets, tile.chunk, tile.rows.start + piece * PIECE)?;
+                Ok(score)
+            });
+            scored.collect::<Result<Vec<_>, _>>().map_err(unusable)
+        })?;
+        found.into_iter().for_each(|piece| score.append(piece));
+    }
+    Ok(score)
+}
+
+/// Scores a model, the second, against its original, the first.
+pub(super) fn compared(
+    subjects: [&Subject; 2],
+    mut states: [States; 2],
+    samples: &Samples,
+    spec: &EvaluationSpec,
+    services: &Services<'_>,
+) -> Result<Comparison, Failure> {
+    let mut comparison = Comparison::new();
+    for tile in tiles(samples, spec) {
+        begin(&tile, samples, services)?;
+        let found = services.pool.install(|| {
+            let [base, other] = &mut states;
+            let base = logits_of(subjects[0], base, &tile, samples.seqlen)?;
+            let other = logits_of(subjects[1], other, &tile, samples.seqlen)?;
+            let vocab = base.columns;
+            let pieces = base.values.par_chunks(PIECE * vocab).zip(other.values.par_chunks(PIECE * vocab));
+            let pieces = pieces.zip(tile.targets.par_chunks(PIECE)).enumerate();
+            let compared = pieces.map(|(piece, ((base, other), targets))| {
+                let mut part = Comparison::new();
+                part.add_rows(base, other, vocab, targets, tile.chunk, tile.rows.start + piece * PIECE)?;
+                Ok(part)
+            });
+            compared.collect::<Result<Vec<_>, _>>().map_err(unusable)
+        })?;
+        found.into_iter().for_each(|piece| comparison.append(piece));
+    }
+    Ok(comparison)
+}
+
+fn begin(tile: &Tile<'_>, samples: &Samples, services: &Services<'_>) -> Result<(), Failure> {
+    if services.cancel.requested() {
+        return Err(Failure::new(Class::Interrupted, "Stopped"));
+    }
+    if tile.rows.start == 0 || tile.chunk == 0 {
+        let words = format!("Scoring chunk {} of {}", tile.chunk + 1, samples.report.samples);
+        services.observer.event(Event::Detail(words));
+    }
+    Ok(())
+}
+
+fn unusable(error: MeasureError) -> Failure {
+    Failure::new(Class::ValidationFailed, error.to_string())
+        .suggest("A model whose logits are no numbers cannot be judged; check its weights with `llm-quantize info`")
+}

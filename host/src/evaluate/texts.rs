@@ -1,0 +1,69 @@
+//! The text of an evaluation: read, tokenized, cut, and told apart from what the model was calibrated on.
+
+use super::EvaluationSpec;
+use crate::failure::{Class, Failure};
+use llmq_measure::Counting;
+use llmq_text::{Heads, Packing, Samples, TextError, TextFile, TextOptions, Tokenizer};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// The samples of an evaluation.
+pub struct Read {
+    /// The samples.
+    pub samples: Samples,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Opens the tokenizer of an evaluation: the one named, else the original's, else the model's.
+pub fn open_tokenizer(spec: &EvaluationSpec) -> Result<Tokenizer, Failure> {
+    let candidates = [spec.tokenizer.as_ref(), spec.against.as_ref(), Some(&spec.model)];
+    let has_one = |path: &Path| path.is_dir() && path.join("tokenizer.json").is_file();
+    let Some(folder) = candidates.into_iter().flatten().find(|path| has_one(path)) else {
+        let message = "no tokenizer.json was found beside the model or the original";
+        let hint = "Name a folder that has one with --tokenizer DIR, for example the model's Hugging Face folder";
+        return Err(Failure::new(Class::InvalidArguments, message).suggest(hint));
+    };
+    Tokenizer::from_folder(folder).map_err(refused)
+}
+
+/// Reads and cuts the text. `rows` is the number of tokens that the model knows.
+pub fn read(spec: &EvaluationSpec, tokenizer: &Tokenizer, rows: usize) -> Result<Read, Failure> {
+    let heads = match spec.counting {
+        Counting::All => Heads::Stream,
+        Counting::SecondHalf => Heads::LlamaCpp,
+    };
+    let rows = u32::try_from(rows).ok();
+    let packing = Packing { samples: spec.chunks, heads, rows, ..Packing::new(spec.context) };
+    let file = TextFile::open(&spec.data, &TextOptions::default()).map_err(refused)?;
+    let samples = llmq_text::samples(&[file], tokenizer, &packing).map_err(refused)?;
+    for path in &spec.calibration_data {
+        let digest = digest(path)?;
+        if let Some(same) = samples.report.files.iter().find(|file| file.sha256 == digest) {
+            let message = format!(
+                "`{}` holds the same text as `{}`: a model is not judged by the text that it was calibrated on",
+                same.name,
+                path.display()
+            );
+            return Err(Failure::new(Class::InvalidArguments, message).suggest("Evaluate on another text"));
+        }
+    }
+    let warnings = samples.report.warnings.clone();
+    Ok(Read { samples, warnings })
+}
+
+/// SHA-256 of a file, in hexadecimal.
+fn digest(path: &Path) -> Result<String, Failure> {
+    let unreadable =
+        |e: std::io::Error| Failure::new(Class::InvalidArguments, format!("`{}` cannot be read: {e}", path.display()));
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut hash = Sha256::new();
+    std::io::copy(&mut file, &mut hash).map_err(unreadable)?;
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What is wrong with a text, in the host's words.
+pub fn refused(error: TextError) -> Failure {
+    let advice = error.advice();
+    Failure::new(Class::InvalidArguments, error.to_string()).suggest(advice)
+}
