@@ -1,5 +1,6 @@
 //! The host as a library, so that the binary and the tests call the same code.
 
+pub mod calibrate;
 pub mod cancel;
 pub mod check;
 pub mod child;

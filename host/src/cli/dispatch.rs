@@ -1,6 +1,6 @@
 //! Runs what is meant, and says how it ended.
 
-use super::{Meant, Narrator, Screen, Unparsed, evaluate, imatrix, logging, plan, plugins, run_job};
+use super::{Meant, Narrator, Screen, Unparsed, analyze, evaluate, imatrix, logging, plan, plugins, run_job};
 use crate::cancel::Cancel;
 use crate::failure::Failure;
 use crate::hub::Extent;
@@ -20,6 +20,7 @@ pub fn dispatch(meant: Meant, screen: &Arc<Screen>) -> Result<u8, Failure> {
             let inspection = inspect(model.path(), &discover(&search), tensors)?;
             screen.result(&inspection, || report::info(&inspection)).map(|()| 0)
         }
+        Meant::Analyze { args, search } => analyze::run(*args, &search, screen).map(|()| 0),
         Meant::Evaluate { args, search } => evaluate::run(*args, &search, screen).map(|()| 0),
         Meant::Imatrix { command, search } => imatrix::run(command, &search, screen),
         Meant::Plan { command, search } => plan::run(&command, &search, screen).map(|()| 0),

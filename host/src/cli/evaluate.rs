@@ -35,7 +35,7 @@ pub fn run(args: EvaluateArgs, search: &Search, screen: &Arc<Screen>) -> Result<
     let subject = open(&spec.model)?;
     let original = spec.against.as_deref().map(open).transpose()?;
     let text = read(&spec, &tokenizer, subject.network.embedding.vocab)?;
-    let mut warnings: Vec<String> = subject.weights.notes().to_vec();
+    let mut warnings: Vec<String> = subject.weights().notes().to_vec();
     warnings.extend(text.warnings);
     warnings.iter().for_each(|warning| screen.warning(warning));
 
@@ -45,11 +45,11 @@ pub fn run(args: EvaluateArgs, search: &Search, screen: &Arc<Screen>) -> Result<
     let outcome = evaluate(&subject, original.as_ref(), samples, &spec, services)?;
 
     let tool = format!("llm-quantize {}", env!("CARGO_PKG_VERSION"));
-    let (model, read) = (model_identity(&*subject.weights)?, text_identity(&samples.report));
+    let (model, read) = (model_identity(subject.weights())?, text_identity(&samples.report));
     let (counting, context, chunks) = (spec.counting, samples.seqlen, samples.report.samples);
     let report = match (&outcome, &original) {
         (Outcome::Compared(comparison), Some(original)) => {
-            let base = model_identity(&*original.weights)?;
+            let base = model_identity(original.weights())?;
             EvaluationReport::against(&tool, model, base, read, counting, context, chunks, comparison)
         }
         (Outcome::Alone(score), _) => EvaluationReport::alone(&tool, model, read, counting, context, chunks, score),

@@ -62,7 +62,7 @@ fn show(readers: &mut Readers, file: &Path, model: Option<&Path>, screen: &Scree
 
 fn save(readers: &mut Readers, files: &[PathBuf], target: &TargetArgs, screen: &Screen) -> Result<u8, Failure> {
     let (mut table, reader) = readers.read_all(files)?;
-    let form = form(&reader, target)?;
+    let form = form(&reader, target.form.as_deref(), &target.output)?;
     let found = problems(&table);
     let errors: Vec<String> = found.iter().filter(|p| p.gravity == Gravity::Error).map(Problem::sentence).collect();
     if !errors.is_empty() {
@@ -90,19 +90,19 @@ fn save(readers: &mut Readers, files: &[PathBuf], target: &TargetArgs, screen: &
 }
 
 /// The form that was asked for, or the one that the file's ending means.
-fn form(reader: &Loaded, target: &TargetArgs) -> Result<String, Failure> {
+pub(super) fn form(reader: &Loaded, typed: Option<&str>, output: &Path) -> Result<String, Failure> {
     let forms = reader.backend.statistics_forms().map_err(Failure::from)?;
-    let ending = target.output.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    let found = match (&target.form, &ending) {
+    let ending = output.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    let found = match (typed, &ending) {
         (Some(id), _) => forms.iter().find(|form| form.id.eq_ignore_ascii_case(id)),
         (None, Some(ending)) => forms.iter().find(|form| form.extension == *ending),
         (None, None) => None,
     };
     found.map(|form| form.id.clone()).ok_or_else(|| {
         let list: Vec<String> = forms.iter().map(|form| format!("{} ({})", form.id, form.summary)).collect();
-        let message = match &target.form {
+        let message = match typed {
             Some(id) => format!("`{id}` is no form of importance matrix"),
-            None => format!("the ending of `{}` is not that of an importance matrix", target.output.display()),
+            None => format!("the ending of `{}` is not that of an importance matrix", output.display()),
         };
         Failure::new(Class::InvalidArguments, message).suggest(format!("Use --form with one of: {}.", list.join(", ")))
     })

@@ -1,5 +1,6 @@
 //! The command line: from what was typed to what is meant, and back to words on the screen.
 
+mod analyze;
 pub mod args;
 mod dispatch;
 mod evaluate;

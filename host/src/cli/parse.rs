@@ -28,6 +28,13 @@ pub enum Meant {
         /// Where plugins are.
         search: Search,
     },
+    /// Look at what a model sees.
+    Analyze {
+        /// How.
+        args: Box<super::args::analyze::AnalyzeArgs>,
+        /// Where readers of formats are.
+        search: Search,
+    },
     /// Evaluate a model.
     Evaluate {
         /// How.
@@ -69,6 +76,7 @@ pub fn parse(words: &[OsString], screen: &Screen) -> Result<Meant, Unparsed> {
     let typed = Typed::from_arg_matches(&root.try_get_matches_from(words)?)?;
     Ok(match typed.command {
         Command::Info(args) => Meant::Info { model: model_path::locate(&args.model)?, tensors: args.tensors, search },
+        Command::Analyze(args) => Meant::Analyze { args, search },
         Command::Evaluate(args) => Meant::Evaluate { args, search },
         Command::Imatrix(command) => Meant::Imatrix { command, search },
         Command::Plan(command) => Meant::Plan { command, search },

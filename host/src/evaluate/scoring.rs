@@ -38,7 +38,7 @@ fn tiles<'a>(samples: &'a Samples, spec: &EvaluationSpec) -> impl Iterator<Item 
 /// Logits of a tile.
 fn logits_of(subject: &Subject, states: &mut States, tile: &Tile<'_>, length: usize) -> Result<Rows, Failure> {
     let rows = states.read(tile.chunk * length + tile.rows.start, tile.rows.len())?;
-    let weights = SourceRows(&*subject.weights);
+    let weights = SourceRows(subject.weights());
     logits(&Cpu, &subject.network.head, rows, &weights, &mut Nobody).map_err(pass::failure)
 }
 

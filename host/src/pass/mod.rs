@@ -10,7 +10,7 @@ pub use states::{Room, States};
 use crate::cancel::Cancel;
 use crate::event::Observer as Listener;
 use crate::failure::{Class, Failure};
-use crate::job::Weights;
+use crate::job::{JobSource, Weights};
 use crate::network::{SourceRows, network};
 use llmq_forward::{Batch, Cpu, ForwardError, Network, Observer, embed, final_norm, run_layer};
 use std::ops::Range;
@@ -21,8 +21,8 @@ const BATCH_TOKENS: usize = 2048;
 
 /// A model with what it computes.
 pub struct Subject {
-    /// Its numbers.
-    pub weights: Box<dyn Weights>,
+    /// Its numbers, as plugins see them.
+    pub source: JobSource<'static>,
     /// What it computes.
     pub network: Network,
 }
@@ -31,7 +31,12 @@ impl Subject {
     /// Works out what a model computes.
     pub fn new(weights: Box<dyn Weights>) -> Result<Subject, Failure> {
         let network = network(weights.description())?;
-        Ok(Subject { weights, network })
+        Ok(Subject { source: JobSource::new(weights), network })
+    }
+
+    /// Its numbers.
+    pub fn weights(&self) -> &dyn Weights {
+        self.source.weights()
     }
 }
 
@@ -77,7 +82,7 @@ impl<'a> Pass<'a> {
     pub fn new(subject: &'a Subject, samples: &'a llmq_text::Samples, services: &Services<'a>) -> Pass<'a> {
         Pass {
             network: &subject.network,
-            weights: &*subject.weights,
+            weights: subject.weights(),
             tokens: &samples.tokens,
             length: samples.seqlen,
             pool: services.pool,

@@ -2,6 +2,7 @@
 
 #![allow(rustdoc::broken_intra_doc_links)] // doc comments here are help texts, brackets and all
 
+pub mod analyze;
 pub mod backend_options;
 pub mod encodings;
 pub mod evaluate;
@@ -22,6 +23,7 @@ Examples:
   llm-quantize quantize TinyLlama/TinyLlama-1.1B-Chat-v1.0 gguf -q Q4_K_M   (from the Hugging Face Hub)
   llm-quantize quantize ./TinyLlama-1.1B gguf --help      (levels and options of one format)
   llm-quantize info TinyLlama-1.1B-Q4_K_M.gguf
+  llm-quantize analyze ./TinyLlama-1.1B --calibration-data text.txt --imatrix tiny.imatrix.gguf
   llm-quantize evaluate TinyLlama-1.1B-Q4_K_M.gguf --against ./TinyLlama-1.1B --data test.txt
   llm-quantize plugins list
 
@@ -83,6 +85,8 @@ pub enum Command {
     Quantize(Box<quantize::QuantizeArgs>),
     /// Show what a model folder or a quantized file holds
     Info(InfoArgs),
+    /// Look at what a model sees of a text: importance, statistics, outliers, super weights
+    Analyze(Box<analyze::AnalyzeArgs>),
     /// Measure how good a model is on a text, by itself or against its original
     Evaluate(Box<evaluate::EvaluateArgs>),
     /// Show, add up and convert importance matrices

@@ -1,0 +1,105 @@
+//! What a calibration shows: figures of every tensor, outlier channels, coverage of experts, super weights.
+
+use super::{Calibrated, Peaks};
+use crate::failure::{Class, Failure};
+use crate::job::Weights;
+use crate::statistics::{Origin, figures, gathered};
+use llmq_calibration::{Entry, Record};
+use llmq_measure::findings::{
+    ChannelOutliers, DownProjection, ExpertCoverage, OUTLIER_RATIO, Peak, SuperWeight, SuperWeightRule, TensorFigures,
+    expert_coverage, outlier_channels, super_weights,
+};
+use llmq_plugin_api::wire::{Role, StatisticsName, StatisticsPart, TensorDescription};
+
+/// Figures of every linear layer, under Hugging Face's names.
+pub fn tensor_figures(tensors: &[TensorDescription], calibrated: &Calibrated) -> Vec<TensorFigures> {
+    let name = |(index, tensor): (usize, &TensorDescription)| StatisticsName {
+        name: tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name).to_owned(),
+        columns: calibrated.importance.columns(index as u32) as u64,
+        parts: calibrated.importance.parts(index as u32),
+    };
+    let names: Vec<StatisticsName> = tensors.iter().enumerate().map(name).collect();
+    let origin = Origin { datasets: Vec::new(), chunk_size: 1, chunks: 0 };
+    let table = gathered(&names, origin, |part: StatisticsPart| calibrated.importance.of(part));
+    let figures = figures(&table).into_iter().map(|f| TensorFigures {
+        name: f.name,
+        layer: f.layer,
+        tensor: f.tensor,
+        count: f.count,
+        vectors: f.vectors,
+        unseen: f.unseen,
+        elements: f.elements,
+        sum: f.sum,
+        min: f.min,
+        max: f.max,
+        mean: f.mean,
+        stddev: f.stddev,
+        active: f.active,
+        entropy: f.entropy,
+        entropy_share: f.entropy_share,
+        z_density: f.z_density,
+        cosine: f.cosine,
+    });
+    figures.collect()
+}
+
+/// Outlier channels of everything that arrives at linear layers without experts.
+pub fn outliers(calibrated: &Calibrated) -> Result<Vec<ChannelOutliers>, Failure> {
+    let mut all = Vec::new();
+    for (layer, entry) in calibrated.entries.iter().filter(|(_, entry)| !entry.routed) {
+        let (Some(record), Some(source)) = (entry.records.first(), entry.sources.first()) else { continue };
+        let Some(largest) = record.max_abs() else { continue };
+        let refused = |e: llmq_measure::findings::FindingError| Failure::new(Class::General, e.to_string());
+        all.push(outlier_channels(&source.tensor, *layer, &largest, &rms(record), OUTLIER_RATIO).map_err(refused)?);
+    }
+    Ok(all)
+}
+
+fn rms(record: &Record) -> Vec<f64> {
+    let tokens = record.tokens.max(1) as f64;
+    record.sum_squares.iter().map(|sum| (sum / tokens).sqrt()).collect()
+}
+
+/// How many tokens each expert saw, layer by layer.
+pub fn experts(calibrated: &Calibrated, tokens: u64) -> Vec<ExpertCoverage> {
+    let arriving = [Role::ExpertGate, Role::ExpertGateUp, Role::ExpertUp].map(|role| role.as_str().to_owned());
+    let routed = |(layer, entry): &(Option<u32>, Entry)| {
+        let counts: Vec<u64> = entry.records.iter().map(|record| record.tokens).collect();
+        (entry.routed && arriving.contains(&entry.feed)).then_some(())?;
+        Some(expert_coverage((*layer)?, tokens, &counts))
+    };
+    calibrated.entries.iter().filter_map(routed).collect()
+}
+
+/// The largest magnitudes around the last linear layers of feed-forward blocks, and the weights that they give away.
+pub fn super_weights_of(
+    weights: &dyn Weights,
+    calibrated: &Calibrated,
+) -> Result<(Vec<DownProjection>, Vec<SuperWeight>), Failure> {
+    let tensors = &weights.description().tensors;
+    let peak = |peak: super::Peak| Peak { channel: peak.channel, value: f64::from(peak.value), typical: None };
+    let projection = |(layer, peaks): &(u32, Peaks)| {
+        let tensor = &tensors[peaks.linear];
+        let down = matches!(tensor.role, Role::FfnDown | Role::ExpertDown | Role::SharedExpertDown);
+        down.then(|| DownProjection {
+            tensor: tensor.name.clone(),
+            layer: *layer,
+            expert: tensor.expert,
+            input: peak(peaks.arrived),
+            output: peak(peaks.left),
+        })
+    };
+    let projections: Vec<DownProjection> = calibrated.peaks.iter().filter_map(projection).collect();
+    let mut found = super_weights(&projections, &SuperWeightRule::default());
+    for weight in &mut found {
+        let Some(index) = tensors.iter().position(|tensor| tensor.name == weight.tensor) else { continue };
+        // Only matrices with a row per output can be looked up by row and column.
+        let tensor = &tensors[index];
+        if tensor.shape.len() == 2 && weight.row < tensor.rows() as usize && weight.column < tensor.columns() as usize {
+            let mut row = vec![0.0; tensor.columns() as usize];
+            weights.read_rows(index, weight.row as u64, &mut row)?;
+            weight.weight = Some(f64::from(row[weight.column]));
+        }
+    }
+    Ok((projections, found))
+}

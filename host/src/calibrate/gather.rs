@@ -1,0 +1,142 @@
+//! Looks on while a layer runs: what arrives at its linear layers goes into statistics, feed by feed.
+
+use crate::failure::{Class, Failure};
+use crate::pass::Watch;
+use llmq_calibration::{CollectError, Collector, Entry, Settings, Source};
+use llmq_forward::{Arrival, Observer, Tokens};
+use llmq_plugin_api::wire::ModelDescription;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The largest magnitude that was seen, and where.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Peak {
+    /// The value, with its sign.
+    pub value: f32,
+    /// Channel.
+    pub channel: usize,
+    /// Token, counted over all samples.
+    pub token: usize,
+}
+
+/// Largest magnitudes around the last linear layer of a feed-forward block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Peaks {
+    /// Tensor of the linear layer.
+    pub linear: usize,
+    /// What arrived.
+    pub arrived: Peak,
+    /// What left.
+    pub left: Peak,
+}
+
+/// Gathers the statistics of one layer.
+pub struct Gather<'a> {
+    description: &'a ModelDescription,
+    /// Digest of the text, which decides the choice of kept rows.
+    text: &'a str,
+    /// What to gather; only the largest magnitudes if `None`.
+    options: Option<Settings>,
+    batch: Range<usize>,
+    feeds: BTreeMap<String, Feed>,
+    peaks: BTreeMap<(usize, Option<u32>), Peaks>,
+    problem: Option<CollectError>,
+}
+
+struct Feed {
+    collector: Collector,
+    sources: Vec<Source>,
+}
+
+impl<'a> Gather<'a> {
+    /// For one layer of a model.
+    pub fn new(description: &'a ModelDescription, text: &'a str, options: Option<Settings>) -> Gather<'a> {
+        let (feeds, peaks) = (BTreeMap::new(), BTreeMap::new());
+        Gather { description, text, options, batch: 0..0, feeds, peaks, problem: None }
+    }
+
+    /// The statistics, and the largest magnitudes.
+    pub fn finish(self) -> Result<(Vec<Entry>, Vec<Peaks>), Failure> {
+        if let Some(problem) = self.problem {
+            return Err(Failure::new(Class::General, problem.to_string()));
+        }
+        let entries = self.feeds.into_values().map(|feed| feed.collector.finish(feed.sources));
+        Ok((entries.collect(), self.peaks.into_values().collect()))
+    }
+
+    /// Experts of the model, for the feeds of single experts.
+    fn experts(&self) -> usize {
+        self.description.hyperparameters.experts.as_ref().map_or(1, |experts| experts.count as usize)
+    }
+
+    fn take(&mut self, arrival: &Arrival<'_>) -> Result<(), CollectError> {
+        let (Some(first), Some(settings)) = (arrival.linears.first(), self.options) else { return Ok(()) };
+        let role = self.description.tensors[*first].role.as_str();
+        if !self.feeds.contains_key(role) {
+            let experts = arrival.expert.map(|_| self.experts());
+            let options = if experts.is_some() { settings.experts } else { settings.dense };
+            let collector = Collector::new(self.text, role, arrival.rows.columns, experts, options)?;
+            self.feeds.insert(role.to_owned(), Feed { collector, sources: Vec::new() });
+        }
+        let Some(feed) = self.feeds.get_mut(role) else { return Ok(()) };
+        for linear in arrival.linears {
+            let tensor = &self.description.tensors[*linear];
+            let source =
+                Source { tensor: tensor.name.clone(), expert: arrival.expert.filter(|_| tensor.expert.is_some()) };
+            if !feed.sources.contains(&source) {
+                feed.sources.push(source);
+            }
+        }
+        let place = |row: usize| (self.batch.start + arrival.tokens.of_row(row)) as u64;
+        match (arrival.expert, arrival.tokens) {
+            (None, Tokens::All) => feed.collector.update(&arrival.rows.values, self.batch.start as u64),
+            (expert, _) => {
+                let tokens: Vec<u64> = (0..arrival.rows.count()).map(place).collect();
+                feed.collector.update_expert(expert.unwrap_or(0) as usize, &arrival.rows.values, &tokens)
+            }
+        }
+    }
+
+    fn peak(&self, arrival: &Arrival<'_>) -> Peak {
+        let mut peak = Peak::default();
+        for (position, value) in arrival.rows.values.iter().enumerate() {
+            if value.abs() > peak.value.abs() && value.is_finite() {
+                let row = position / arrival.rows.columns;
+                let token = self.batch.start + arrival.tokens.of_row(row);
+                peak = Peak { value: *value, channel: position % arrival.rows.columns, token };
+            }
+        }
+        peak
+    }
+}
+
+impl Observer for Gather<'_> {
+    fn arrive(&mut self, arrival: Arrival<'_>) {
+        if self.problem.is_none() {
+            self.problem = self.take(&arrival).err();
+        }
+        let [linear] = *arrival.linears else { return };
+        let peak = self.peak(&arrival);
+        let none = Peaks { linear, arrived: Peak::default(), left: Peak::default() };
+        let found = self.peaks.entry((linear, arrival.expert)).or_insert(none);
+        if peak.value.abs() > found.arrived.value.abs() {
+            found.arrived = peak;
+        }
+    }
+
+    fn leave(&mut self, departure: Arrival<'_>) {
+        let peak = self.peak(&departure);
+        let Some(linear) = departure.linears.first() else { return };
+        if let Some(found) = self.peaks.get_mut(&(*linear, departure.expert))
+            && peak.value.abs() > found.left.value.abs()
+        {
+            found.left = peak;
+        }
+    }
+}
+
+impl Watch for Gather<'_> {
+    fn batch(&mut self, tokens: Range<usize>) {
+        self.batch = tokens;
+    }
+}

@@ -1,0 +1,154 @@
+//! Layer by layer: each layer's statistics are complete, and in their folder, before the next one begins.
+
+use super::{Gather, Importance, Peaks};
+use crate::event::Event;
+use crate::failure::{Class, Failure};
+use crate::pass::{Pass, Room, Services, Subject};
+use llmq_calibration::{Collector, Entry, Folder, FolderError, Settings, Source, Text};
+use llmq_text::Samples;
+use std::path::PathBuf;
+
+/// A calibration as it is meant.
+#[derive(Debug, Clone)]
+pub struct CalibrationSpec {
+    /// What is gathered.
+    pub settings: Settings,
+    /// Folder of the statistics, if they are kept.
+    pub folder: Option<PathBuf>,
+    /// Most memory.
+    pub memory_limit: Option<u64>,
+}
+
+/// What came of it.
+pub struct Calibrated {
+    /// Sums of squares by source tensor.
+    pub importance: Importance,
+    /// Largest magnitudes around the last linear layers of feed-forward blocks, with their layer.
+    pub peaks: Vec<(u32, Peaks)>,
+    /// All entries without Gram matrices, by layer; the output head's has none.
+    pub entries: Vec<(Option<u32>, Entry)>,
+    /// Layers whose statistics were there already.
+    pub resumed: usize,
+}
+
+/// Unit of the output head.
+const HEAD: &str = "head";
+
+/// Takes the samples through the model.
+pub fn calibrate(
+    subject: &Subject,
+    samples: &Samples,
+    spec: &CalibrationSpec,
+    services: &Services<'_>,
+) -> Result<Calibrated, Failure> {
+    let description = subject.weights().description();
+    let text = samples.report.digest.as_str();
+    let mut folder = spec.folder.as_ref().map(|path| open(path, subject, samples, spec.settings)).transpose()?;
+    let layers = subject.network.layers.len();
+    let tokens = samples.tokens.len() as u64;
+    services.observer.event(Event::Step(format!("Calibrating: {tokens} tokens through {layers} layers")));
+    services.observer.event(Event::Started { done: 0, total: layers, weights: tokens * layers as u64 });
+    let done = run(subject, samples, spec, services, &mut folder);
+    services.observer.event(Event::Finished);
+    let mut calibrated = done?;
+    calibrated.importance = Importance::new(&description.tensors, &calibrated.entries);
+    let dropped: u64 = calibrated.entries.iter().flat_map(|(_, entry)| &entry.records).map(|r| r.dropped).sum();
+    if dropped > 0 {
+        let words = format!("{dropped} rows of activations held NaN or infinities and were left out ({text})");
+        services.observer.event(Event::Warning(words));
+    }
+    Ok(calibrated)
+}
+
+fn run(
+    subject: &Subject,
+    samples: &Samples,
+    spec: &CalibrationSpec,
+    services: &Services<'_>,
+    folder: &mut Option<Folder>,
+) -> Result<Calibrated, Failure> {
+    let description = subject.weights().description();
+    let text = samples.report.digest.as_str();
+    let layers = subject.network.layers.len();
+    let memory = spec.memory_limit.or_else(crate::memory::available).unwrap_or(4 << 30) / 2;
+    let pass = Pass::new(subject, samples, services);
+    let mut states = pass.embedded(&Room { memory, folder: std::env::temp_dir() })?;
+    let (mut entries, mut peaks, mut resumed) = (Vec::new(), Vec::new(), 0);
+    for layer in 0..layers {
+        let unit = format!("layer.{layer}");
+        let kept = match folder {
+            Some(folder) if folder.is_complete(&unit) => Some(folder.read(&unit).map_err(unusable)?),
+            _ => None,
+        };
+        let mut gather = Gather::new(description, text, kept.is_none().then_some(spec.settings));
+        pass.layer(layer, &mut states, &mut gather)?;
+        let (gathered, found) = gather.finish()?;
+        let number = layer as u32;
+        peaks.extend(found.into_iter().map(|peak| (number, peak)));
+        let of_layer = match kept {
+            Some(kept) => {
+                resumed += 1;
+                kept
+            }
+            None => {
+                folder.iter_mut().try_for_each(|folder| folder.put(&unit, &gathered)).map_err(unusable)?;
+                gathered
+            }
+        };
+        entries.extend(of_layer.into_iter().map(|entry| (Some(number), slim(entry))));
+        services.observer.event(Event::Progress { weights: (samples.tokens.len() * (layer + 1)) as u64 });
+        services.observer.event(Event::UnitDone { id: unit, done: layer + 1, total: layers });
+    }
+    pass.finished(&mut states)?;
+    let head = match folder {
+        Some(folder) if folder.is_complete(HEAD) => folder.read(HEAD).map_err(unusable)?,
+        _ => {
+            let tensor = &description.tensors[subject.network.head.linear.weight];
+            let columns = subject.network.embedding.width;
+            let refused = |e: llmq_calibration::CollectError| Failure::new(Class::General, e.to_string());
+            let mut collector =
+                Collector::new(text, "output_head", columns, None, spec.settings.dense).map_err(refused)?;
+            for batch in pass.batches() {
+                let rows = states.read(batch.start, batch.len())?;
+                let first = batch.start as u64;
+                services.pool.install(|| collector.update(&rows.values, first)).map_err(refused)?;
+            }
+            let entries = vec![collector.finish(vec![Source::dense(tensor.name.clone())])];
+            folder.iter_mut().try_for_each(|folder| folder.put(HEAD, &entries)).map_err(unusable)?;
+            entries
+        }
+    };
+    entries.extend(head.into_iter().map(|entry| (None, slim(entry))));
+    Ok(Calibrated { importance: Importance::default(), peaks, entries, resumed })
+}
+
+/// Gram matrices and rows are in the folder; in memory they would add up over the layers.
+fn slim(mut entry: Entry) -> Entry {
+    for record in &mut entry.records {
+        record.gram = None;
+        record.samples = llmq_calibration::Samples::default();
+    }
+    entry
+}
+
+fn open(path: &PathBuf, subject: &Subject, samples: &Samples, settings: Settings) -> Result<Folder, Failure> {
+    let names: Vec<&str> = samples.report.files.iter().map(|file| file.name.as_str()).collect();
+    let text = Text {
+        name: names.join(", "),
+        sha256: samples.report.digest.clone(),
+        samples: samples.report.samples as u64,
+        seqlen: samples.seqlen as u64,
+        tokens: samples.tokens.len() as u64,
+    };
+    let subject = llmq_calibration::Subject {
+        model: subject.weights().fingerprint()?.content,
+        tool: format!("llm-quantize {}", env!("CARGO_PKG_VERSION")),
+        texts: vec![text],
+        settings,
+    };
+    Folder::resume(path, subject).map_err(unusable)
+}
+
+fn unusable(error: FolderError) -> Failure {
+    Failure::new(Class::Checkpoint, error.to_string()).suggest("Name another folder with --statistics DIR")
+}

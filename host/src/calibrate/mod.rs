@@ -1,0 +1,21 @@
+//! Calibration: a text through a model, and statistics of what arrives at every linear layer.
+//!
+//! | where | what |
+//! |---|---|
+//! | `gather` | [`Gather`]: looks on while one layer runs |
+//! | `layers` | [`calibrate`]: layer by layer, into a folder that is gone on with |
+//! | `importance` | sums of squares by source tensor, for importance matrices |
+//! | `findings` | what it all shows, for the report |
+//! | `text` | the samples: typed files, or the bundled text with a warning |
+
+mod findings;
+mod gather;
+mod importance;
+mod layers;
+mod text;
+
+pub use findings::{experts, outliers, super_weights_of, tensor_figures};
+pub use gather::{Gather, Peak, Peaks};
+pub use importance::Importance;
+pub use layers::{Calibrated, CalibrationSpec, calibrate};
+pub use text::{TextSpec, read_text};

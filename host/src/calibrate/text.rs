@@ -1,0 +1,50 @@
+//! The samples of a calibration.
+
+use crate::evaluate::refused;
+use crate::failure::{Class, Failure};
+use llmq_text::{Heads, Packing, Samples, TextFile, TextOptions, Tokenizer};
+use std::path::{Path, PathBuf};
+
+/// Which text, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextSpec {
+    /// Files; the bundled text if none is named.
+    pub files: Vec<PathBuf>,
+    /// Tokens of a sample.
+    pub seqlen: usize,
+    /// Most samples.
+    pub samples: usize,
+    /// Seed of the order of samples.
+    pub shuffle: Option<u64>,
+    /// Folder of the tokenizer.
+    pub tokenizer: PathBuf,
+}
+
+/// Reads and cuts the text. `rows` is the number of tokens that the model knows.
+///
+/// Samples begin as those of llama.cpp's imatrix tool do, so that statistics are the same.
+pub fn read_text(spec: &TextSpec, rows: usize) -> Result<Samples, Failure> {
+    let tokenizer = tokenizer(&spec.tokenizer)?;
+    let open = |path: &PathBuf| TextFile::open(path, &TextOptions::default()).map_err(refused);
+    let files = match spec.files.is_empty() {
+        true => vec![llmq_text::bundled_text()],
+        false => spec.files.iter().map(open).collect::<Result<_, _>>()?,
+    };
+    let packing = Packing {
+        samples: Some(spec.samples),
+        shuffle: spec.shuffle,
+        heads: Heads::LlamaCpp,
+        rows: u32::try_from(rows).ok(),
+        ..Packing::new(spec.seqlen)
+    };
+    llmq_text::samples(&files, &tokenizer, &packing).map_err(refused)
+}
+
+fn tokenizer(folder: &Path) -> Result<Tokenizer, Failure> {
+    if !folder.join("tokenizer.json").is_file() {
+        let message = format!("`{}` has no tokenizer.json", folder.display());
+        let hint = "Name a folder that has one with --tokenizer DIR, for example the model's Hugging Face folder";
+        return Err(Failure::new(Class::InvalidArguments, message).suggest(hint));
+    }
+    Tokenizer::from_folder(folder).map_err(refused)
+}

@@ -1,0 +1,140 @@
+//! `analyze`: a text through a model; statistics, an importance matrix and a report come out.
+
+use super::args::analyze::AnalyzeArgs;
+use super::report_file::{self, ReportFile};
+use super::signals::{Stopping, Watch};
+use super::{Narrator, Screen, imatrix};
+use crate::calibrate::{self, Calibrated, CalibrationSpec, TextSpec, calibrate, read_text};
+use crate::cancel::Cancel;
+use crate::failure::{Class, Failure};
+use crate::identity::{model_identity, text_identity};
+use crate::memory::Sampler;
+use crate::pass::{Services, Subject};
+use crate::plugins::{Catalogue, Search, discover};
+use crate::statistics::{Origin, Readers, gathered, write};
+use crate::stored;
+use crate::threads::pool;
+use llmq_calibration::{Options, Settings};
+use llmq_measure::report::AnalysisReport;
+use llmq_plugin_api::client::Loaded;
+use llmq_plugin_api::wire::Role;
+use llmq_text::Samples;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Real rows that are kept of every feed, and of every expert's.
+const ROWS: (usize, usize) = (256, 32);
+
+/// Runs it.
+pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(), Failure> {
+    let page = args.report.as_deref().map(ReportFile::at).transpose()?;
+    let catalogue = discover(search);
+    let target =
+        args.imatrix.as_deref().map(|path| target(&catalogue, path, args.imatrix_form.as_deref())).transpose()?;
+    let sampler = Sampler::start();
+    let cancel = Cancel::default();
+    let resumable = if args.statistics.is_some() { Stopping::Resumable } else { Stopping::Lost };
+    let _watch = Watch::start(&cancel, screen, resumable)?;
+    let narrator = Narrator::new(Arc::clone(screen));
+
+    screen.step(&format!("Loading model: {}", args.model.display()));
+    let subject = Subject::new(stored::open(&args.model, "", &catalogue)?)?;
+    let text = TextSpec {
+        files: args.calibration_data.clone(),
+        seqlen: args.calibration_seqlen as usize,
+        samples: args.calibration_samples as usize,
+        shuffle: args.calibration_shuffle,
+        tokenizer: args.tokenizer.clone().unwrap_or_else(|| args.model.clone()),
+    };
+    let samples = read_text(&text, subject.network.embedding.vocab)?;
+    let mut warnings: Vec<String> = subject.weights().notes().to_vec();
+    warnings.extend(samples.report.warnings.iter().cloned());
+    warnings.iter().for_each(|warning| screen.warning(warning));
+
+    let gram = args.gram;
+    let spec = CalibrationSpec {
+        settings: Settings {
+            dense: Options { gram, samples: ROWS.0 },
+            experts: Options { gram, samples: ROWS.1 },
+            gram_width: Default::default(),
+        },
+        folder: args.statistics.clone(),
+        memory_limit: args.memory_limit,
+    };
+    let pool = pool(args.threads.map(|threads| threads as usize))?;
+    let services = Services { pool: &pool, cancel: &cancel, observer: &narrator };
+    let calibrated = calibrate(&subject, &samples, &spec, &services)?;
+
+    if let (Some((loaded, form)), Some(path)) = (&target, &args.imatrix) {
+        let (table, entries) = importance(&subject, &calibrated, &samples, loaded, args.process_output)?;
+        table.warnings.iter().for_each(|warning| screen.warning(warning));
+        let bytes = write(&table, &loaded.backend, form, path)?;
+        screen.step(&format!("Importance matrix written: {} ({entries} entries, {bytes} bytes)", path.display()));
+    }
+    let report = report(&subject, &calibrated, &samples, warnings, sampler.peaks().anonymous)?;
+    if let Some(page) = page {
+        page.write(|form| match form {
+            report_file::Form::Json => report.to_json(),
+            report_file::Form::Markdown => Ok(report.to_markdown()),
+            report_file::Form::Html => Ok(report.to_html()),
+        })?;
+    }
+    screen.result(&report, || report.to_markdown())
+}
+
+/// The plugin that writes an importance matrix, and the form.
+fn target(catalogue: &Catalogue, path: &Path, typed: Option<&str>) -> Result<(Arc<Loaded>, String), Failure> {
+    let mut readers = Readers::new(catalogue, None);
+    let writes = |loaded: &&Arc<Loaded>| loaded.backend.statistics_forms().is_ok_and(|forms| !forms.is_empty());
+    let Some(loaded) = readers.all().iter().find(writes).cloned() else {
+        let message = "no installed plugin writes importance matrices";
+        return Err(Failure::new(Class::InvalidArguments, message).suggest("Install the gguf plugin"));
+    };
+    let form = imatrix::form(&loaded, typed, path)?;
+    Ok((loaded, form))
+}
+
+/// The importance matrix in the plugin's own words.
+fn importance(
+    subject: &Subject,
+    calibrated: &Calibrated,
+    samples: &Samples,
+    loaded: &Loaded,
+    process_output: bool,
+) -> Result<(crate::statistics::Table, usize), Failure> {
+    let mut importance = calibrated.importance.clone();
+    let description = subject.weights().description();
+    if !process_output {
+        let heads = description.tensors.iter().enumerate();
+        let heads = heads.filter(|(_, tensor)| matches!(tensor.role, Role::OutputHead | Role::TokenEmbedding));
+        heads.for_each(|(index, _)| importance.forget(index as u32));
+    }
+    let names = loaded.backend.statistics_names(&subject.source).map_err(Failure::from)?.names;
+    let origin = Origin {
+        datasets: samples.report.files.iter().map(|file| file.name.clone()).collect(),
+        chunk_size: samples.seqlen as u64,
+        chunks: samples.report.samples as u64,
+    };
+    let table = gathered(&names, origin, |part| importance.of(part));
+    let entries = table.entries.len();
+    Ok((table, entries))
+}
+
+fn report(
+    subject: &Subject,
+    calibrated: &Calibrated,
+    samples: &Samples,
+    warnings: Vec<String>,
+    peak: u64,
+) -> Result<AnalysisReport, Failure> {
+    let tool = format!("llm-quantize {}", env!("CARGO_PKG_VERSION"));
+    let (model, text) = (model_identity(subject.weights())?, text_identity(&samples.report));
+    let figures = calibrate::tensor_figures(&subject.weights().description().tensors, calibrated);
+    let mut report = AnalysisReport::new(&tool, model, text, samples.report.samples, samples.seqlen, figures);
+    (report.down_projections, report.super_weights) = calibrate::super_weights_of(subject.weights(), calibrated)?;
+    report.outliers = calibrate::outliers(calibrated)?;
+    report.experts = calibrate::experts(calibrated, samples.tokens.len() as u64);
+    report.peak_memory_bytes = Some(peak);
+    report.warnings = warnings;
+    Ok(report)
+}
