@@ -6,7 +6,7 @@ use crate::failure::{Class, Failure};
 use crate::pass::{Pass, Room, Services, Subject};
 use llmq_calibration::{Collector, Entry, Folder, FolderError, Settings, Source, Text};
 use llmq_text::Samples;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A calibration as it is meant.
 #[derive(Debug, Clone)]
@@ -131,7 +131,7 @@ fn slim(mut entry: Entry) -> Entry {
     entry
 }
 
-fn open(path: &PathBuf, subject: &Subject, samples: &Samples, settings: Settings) -> Result<Folder, Failure> {
+fn open(path: &Path, subject: &Subject, samples: &Samples, settings: Settings) -> Result<Folder, Failure> {
     let names: Vec<&str> = samples.report.files.iter().map(|file| file.name.as_str()).collect();
     let text = Text {
         name: names.join(", "),

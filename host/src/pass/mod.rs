@@ -126,7 +126,7 @@ impl<'a> Pass<'a> {
             let leaving = self.pool.install(run).map_err(failure)?;
             states.write(batch.start, &leaving)?;
         }
-        unit(layer).into_iter().for_each(|done| self.weights.done_with(done));
+        unit(layer).into_iter().for_each(|done| self.weights.done_with(done, false));
         Ok(())
     }
 
