@@ -7,6 +7,8 @@ pub enum Event {
     Step(String),
     /// Work on units began; `done` of `total` were already there from a resume. `weights` is the whole amount of work.
     Started {
+        /// What is done, as a word in front of the bar: `Quantizing`.
+        verb: &'static str,
         /// Units that need no work.
         done: usize,
         /// All units.

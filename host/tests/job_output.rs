@@ -120,7 +120,7 @@ fn events_tell_the_story_in_order() {
         Event::Step("Architecture: LlamaForCausalLM (2 layers)".into()),
         Event::Warning("a warning of the plan".into()),
         Event::Step("Quantizing to TOY INT8".into()),
-        Event::Started { done: 0, total: 4, weights },
+        Event::Started { verb: "Quantizing", done: 0, total: 4, weights },
         done("embeddings", 1),
         done("layer.0", 2),
         done("layer.1", 3),

@@ -47,7 +47,12 @@ pub fn calibrate(
     let layers = subject.network.layers.len();
     let tokens = samples.tokens.len() as u64;
     services.observer.event(Event::Step(format!("Calibrating: {tokens} tokens through {layers} layers")));
-    services.observer.event(Event::Started { done: 0, total: layers, weights: tokens * layers as u64 });
+    services.observer.event(Event::Started {
+        verb: "Calibrating",
+        done: 0,
+        total: layers,
+        weights: tokens * layers as u64,
+    });
     let done = run(subject, samples, spec, services, &mut folder);
     services.observer.event(Event::Finished);
     let mut calibrated = done?;

@@ -38,7 +38,8 @@ impl Narrator {
     }
 
     fn start(&self, progress: Progress) {
-        let bar = (self.screen.animated && self.screen.verbosity > Verbosity::Quiet).then(|| bar(self.screen.colour));
+        let bar = (self.screen.animated && self.screen.verbosity > Verbosity::Quiet)
+            .then(|| bar(self.screen.colour, progress.verb));
         self.screen.show(bar.clone());
         let mut work = Work { progress, started: Instant::now(), told: None, bar };
         self.tell(&mut work, true);
@@ -93,8 +94,8 @@ impl Observer for Narrator {
     fn event(&self, event: Event) {
         match event {
             Event::Step(words) => self.screen.step(&words),
-            Event::Started { done, total, weights } => {
-                self.start(Progress { units: done, units_total: total, weights: 0, weights_total: weights });
+            Event::Started { verb, done, total, weights } => {
+                self.start(Progress { verb, units: done, units_total: total, weights: 0, weights_total: weights });
             }
             Event::Progress { weights } => self.change(|progress| progress.weights = weights, |_| false),
             Event::UnitDone { done, total, .. } => {
@@ -116,12 +117,12 @@ impl Drop for Narrator {
     }
 }
 
-fn bar(colour: bool) -> ProgressBar {
+fn bar(colour: bool, verb: &str) -> ProgressBar {
     let template = match colour {
-        true => "Quantizing {bar:20.cyan/dim} {percent:>3}% {msg}",
-        false => "Quantizing {bar:20} {percent:>3}% {msg}",
+        true => format!("{verb} {{bar:20.cyan/dim}} {{percent:>3}}% {{msg}}"),
+        false => format!("{verb} {{bar:20}} {{percent:>3}}% {{msg}}"),
     };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr());
     bar.set_style(style.progress_chars("━━ "));
     bar

@@ -127,7 +127,7 @@ fn ineffective(args: &QuantizeArgs, format: &FormatDescriptor, level: &Level) ->
     let verb = if typed.len() == 1 { "has" } else { "have" };
     let why = match level.requires_statistics.is_empty() && level.uses_statistics.is_empty() {
         true => format!("{} {} is computed from the weights alone", format.id, level.id),
-        false => "calibration is not in this version yet, the weights alone decide".to_owned(),
+        false => "`llm-quantize analyze` calibrates, and --imatrix takes what it writes".to_owned(),
     };
     vec![format!("{} {verb} no effect: {why}", typed.join(" and "))]
 }

@@ -70,7 +70,7 @@ impl UnitLoop<'_> {
         journal: Option<Journal>,
     ) -> Result<BTreeMap<u32, UnitReport>, Stop> {
         let weights = todo.iter().map(|unit| self.weights_of(*unit)).fold(0, u64::saturating_add);
-        self.services.tell(Event::Started { done, total, weights });
+        self.services.tell(Event::Started { verb: "Quantizing", done, total, weights });
         let failed = AtomicBool::new(false);
         let tell = |event| self.services.tell(event);
         let counts = (done, total);

@@ -6,6 +6,8 @@ use std::time::Duration;
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
+    /// What is done.
+    pub verb: &'static str,
     /// Units on disk, resumed ones included.
     pub units: usize,
     /// All units.
@@ -41,7 +43,7 @@ impl Progress {
 
     /// One line for a log: `Quantizing  37% 12/34 units [0:45 elapsed, 1:12 left, 9.4 MB memory]`.
     pub fn line(&self, elapsed: Duration, memory: u64) -> String {
-        format!("Quantizing {:>3}% {}", self.percent(), self.tail(elapsed, memory))
+        format!("{} {:>3}% {}", self.verb, self.percent(), self.tail(elapsed, memory))
     }
 
     /// What stands behind the percentage, in a log and behind the bar. `memory` is the process's own, in bytes; 0 if
@@ -60,7 +62,7 @@ mod tests {
 
     #[test]
     fn lines_carry_percent_units_times_and_memory() {
-        let mut progress = Progress { units: 12, units_total: 34, weights: 0, weights_total: 1000 };
+        let mut progress = Progress { verb: "Quantizing", units: 12, units_total: 34, weights: 0, weights_total: 1000 };
         let seconds = Duration::from_secs;
         assert_eq!(progress.line(seconds(0), 0), "Quantizing   0% 12/34 units [0:00 elapsed]");
         progress.weights = 250;
