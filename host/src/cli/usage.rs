@@ -105,7 +105,11 @@ mod tests {
     fn a_missing_command_and_the_absent_one_are_answered() {
         let none = failure("llm-quantize");
         assert_eq!(none.message, "No command was given");
-        assert!(none.suggestion.contains("quantize, info, analyze, evaluate, imatrix, plan, plugins;"), "{}", none.suggestion);
+        assert!(
+            none.suggestion.contains("quantize, info, analyze, evaluate, imatrix, plan, plugins;"),
+            "{}",
+            none.suggestion
+        );
         assert_eq!(failure("llm-quantize convert a gguf").message, "The command `convert` is not in this version yet");
         assert_eq!(failure("llm-quantize quantise a").message, "Unrecognized subcommand 'quantise'");
     }
