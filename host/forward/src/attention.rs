@@ -1,8 +1,8 @@
 //! Attention of one layer: projections, norms and rotation of queries and keys, softmax, output projection.
 
 use crate::latent::latent;
-use crate::layer::{Batch, norm_values};
-use crate::{Arrival, Attend, Attention, Device, ForwardError, FusedOrder, HeadNorm, Observer, Projections, Tokens};
+use crate::layer::{Batch, arrive, norm_values};
+use crate::{Attend, Attention, Device, ForwardError, FusedOrder, HeadNorm, Observer, Projections};
 use std::ops::Range;
 
 /// Queries, keys and values, ready to be attended to.
@@ -20,18 +20,20 @@ pub(crate) fn attention<D: Device>(
     x: &D::Matrix,
     observer: &mut dyn Observer,
 ) -> Result<D::Matrix, ForwardError> {
+    let weights = batch.weights;
     let projected = match &attention.projections {
         Projections::Latent(low_rank) => latent(device, attention, low_rank, batch, x, observer)?,
-        projections => {
-            let linears: &[usize] = match projections {
-                Projections::Separate { q, k, v } => &[q.weight, k.weight, v.weight],
-                Projections::Fused { qkv, .. } => &[qkv.weight],
-                Projections::Latent(_) => &[],
-            };
-            observer.arrive(Arrival { linears, expert: None, tokens: Tokens::All, rows: &*device.rows(x)? });
-            let mut projected = project(device, attention, batch, x)?;
-            normalise_and_rotate(device, attention, batch, &mut projected)?;
-            projected
+        Projections::Separate { q, k, v } => {
+            arrive(device, &[q.weight, k.weight, v.weight], x, observer)?;
+            let linear = |linear| device.linear(x, linear, weights);
+            let projected = Projected { q: linear(q)?, k: linear(k)?, v: linear(v)? };
+            clamp_normalise_rotate(device, attention, batch, projected)?
+        }
+        Projections::Fused { qkv, order } => {
+            arrive(device, &[qkv.weight], x, observer)?;
+            let joined = device.linear(x, qkv, weights)?;
+            let [q, k, v] = fused_runs(attention, *order).map(|runs| device.columns(&joined, &runs));
+            clamp_normalise_rotate(device, attention, batch, Projected { q: q?, k: k?, v: v? })?
         }
     };
     let attend = Attend {
@@ -50,36 +52,8 @@ pub(crate) fn attention<D: Device>(
     if let Some(norm) = &attention.sub_norm {
         heads = device.norm(&heads, &norm_values(norm, batch.weights)?, attention.output.inputs)?;
     }
-    let linears = &[attention.output.weight];
-    observer.arrive(Arrival { linears, expert: None, tokens: Tokens::All, rows: &*device.rows(&heads)? });
+    arrive(device, &[attention.output.weight], &heads, observer)?;
     device.linear(&heads, &attention.output, batch.weights)
-}
-
-fn project<D: Device>(
-    device: &D,
-    attention: &Attention,
-    batch: Batch<'_>,
-    x: &D::Matrix,
-) -> Result<Projected<D::Matrix>, ForwardError> {
-    let mut projected = match &attention.projections {
-        Projections::Separate { q, k, v } => {
-            let linear = |linear| device.linear(x, linear, batch.weights);
-            Projected { q: linear(q)?, k: linear(k)?, v: linear(v)? }
-        }
-        Projections::Fused { qkv, order } => {
-            let joined = device.linear(x, qkv, batch.weights)?;
-            let [q, k, v] = fused_runs(attention, *order).map(|runs| device.columns(&joined, &runs));
-            Projected { q: q?, k: k?, v: v? }
-        }
-        // Built by the caller.
-        Projections::Latent(_) => return Err(ForwardError::Shape { what: "latent attention", found: 0, expected: 0 }),
-    };
-    if let Some(limit) = attention.clamp {
-        for matrix in [&mut projected.q, &mut projected.k, &mut projected.v] {
-            device.clamp(matrix, limit)?;
-        }
-    }
-    Ok(projected)
 }
 
 /// Columns of queries, keys and values in the outputs of one matrix.
@@ -102,12 +76,17 @@ fn fused_runs(attention: &Attention, order: FusedOrder) -> [Vec<Range<usize>>; 3
     }
 }
 
-fn normalise_and_rotate<D: Device>(
+fn clamp_normalise_rotate<D: Device>(
     device: &D,
     attention: &Attention,
     batch: Batch<'_>,
-    projected: &mut Projected<D::Matrix>,
-) -> Result<(), ForwardError> {
+    mut projected: Projected<D::Matrix>,
+) -> Result<Projected<D::Matrix>, ForwardError> {
+    if let Some(limit) = attention.clamp {
+        for matrix in [&mut projected.q, &mut projected.k, &mut projected.v] {
+            device.clamp(matrix, limit)?;
+        }
+    }
     let norms: [(&Option<HeadNorm>, &mut D::Matrix); 2] =
         [(&attention.q_norm, &mut projected.q), (&attention.k_norm, &mut projected.k)];
     for (norm, matrix) in norms {
@@ -121,5 +100,5 @@ fn normalise_and_rotate<D: Device>(
             device.rotate(matrix, &rotation, attention.head_dim, 0, batch.length)?;
         }
     }
-    Ok(())
+    Ok(projected)
 }

@@ -4,8 +4,8 @@
 //! keys is computed once and serves all heads.
 
 use crate::attention::Projected;
-use crate::layer::{Batch, norm_values};
-use crate::{Arrival, Attention, Device, ForwardError, Latent, LatentQueries, Observer, Tokens};
+use crate::layer::{Batch, arrive, norm_values};
+use crate::{Attention, Device, ForwardError, Latent, LatentQueries, Observer};
 use std::ops::Range;
 
 /// Queries, keys and values of latent attention.
@@ -23,15 +23,14 @@ pub(crate) fn latent<D: Device>(
         LatentQueries::Direct(q) => q.weight,
         LatentQueries::LowRank { a, .. } => a.weight,
     };
-    let linears = &[first, latent.kv_a.weight];
-    observer.arrive(Arrival { linears, expert: None, tokens: Tokens::All, rows: &*device.rows(x)? });
+    arrive(device, &[first, latent.kv_a.weight], x, observer)?;
 
     let mut q = match &latent.queries {
         LatentQueries::Direct(q) => device.linear(x, q, weights)?,
         LatentQueries::LowRank { a, norm, b } => {
             let narrow = device.linear(x, a, weights)?;
             let narrow = device.norm(&narrow, &norm_values(norm, weights)?, a.outputs)?;
-            arrive(device, b.weight, &narrow, observer)?;
+            arrive(device, &[b.weight], &narrow, observer)?;
             device.linear(&narrow, b, weights)?
         }
     };
@@ -39,7 +38,7 @@ pub(crate) fn latent<D: Device>(
     let narrow = device.columns(&down, &one(0..latent.rank))?;
     let mut shared = device.columns(&down, &one(latent.rank..latent.rank + rotated))?;
     let narrow = device.norm(&narrow, &norm_values(&latent.kv_a_norm, weights)?, latent.rank)?;
-    arrive(device, latent.kv_b.weight, &narrow, observer)?;
+    arrive(device, &[latent.kv_b.weight], &narrow, observer)?;
     let up = device.linear(&narrow, &latent.kv_b, weights)?;
 
     let head = plain + attention.value_dim;
@@ -59,15 +58,4 @@ pub(crate) fn latent<D: Device>(
 
 fn one(run: Range<usize>) -> [Range<usize>; 1] {
     [run]
-}
-
-fn arrive<D: Device>(
-    device: &D,
-    linear: usize,
-    rows: &D::Matrix,
-    observer: &mut dyn Observer,
-) -> Result<(), ForwardError> {
-    let rows = device.rows(rows)?;
-    observer.arrive(Arrival { linears: &[linear], expert: None, tokens: Tokens::All, rows: &rows });
-    Ok(())
 }

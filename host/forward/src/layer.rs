@@ -3,7 +3,9 @@
 use crate::attention::attention;
 use crate::experts::mixture;
 use crate::feed_forward::block;
-use crate::{Arrangement, Device, FeedForward, ForwardError, Layer, Norm, NormValues, Observer, Rows, Weights};
+use crate::{
+    Arrangement, Arrival, Device, FeedForward, ForwardError, Layer, Norm, NormValues, Observer, Rows, Tokens, Weights,
+};
 
 /// What every step of a layer needs.
 #[derive(Clone, Copy)]
@@ -56,7 +58,7 @@ fn feed_forward<D: Device>(
     observer: &mut dyn Observer,
 ) -> Result<D::Matrix, ForwardError> {
     match ffn {
-        FeedForward::Dense(dense) => block(device, dense, batch.weights, x, (None, crate::Tokens::All), observer),
+        FeedForward::Dense(dense) => block(device, dense, batch.weights, x, (None, Tokens::All), observer),
         FeedForward::Mixture(experts) => mixture(device, experts, batch.weights, x, observer),
     }
 }
@@ -72,6 +74,18 @@ fn normalise<D: Device>(
     let values = norm_values(norm, batch.weights)?;
     let columns = device.rows(x)?.columns;
     device.norm(x, &values, columns).map(Some)
+}
+
+/// Tells that rows of all tokens arrive at linear layers outside of experts.
+pub(crate) fn arrive<D: Device>(
+    device: &D,
+    linears: &[usize],
+    rows: &D::Matrix,
+    observer: &mut dyn Observer,
+) -> Result<(), ForwardError> {
+    let rows = device.rows(rows)?;
+    observer.arrive(Arrival { linears, expert: None, tokens: Tokens::All, rows: &rows });
+    Ok(())
 }
 
 /// The numbers of a norm.

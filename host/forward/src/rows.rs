@@ -25,15 +25,6 @@ impl Rows {
         &self.values[row * self.columns..][..self.columns]
     }
 
-    /// The columns of a range, as a matrix of their own.
-    pub fn slice(&self, columns: std::ops::Range<usize>) -> Rows {
-        let mut values = Vec::with_capacity(self.count() * columns.len());
-        for row in self.values.chunks_exact(self.columns) {
-            values.extend_from_slice(&row[columns.clone()]);
-        }
-        Rows { values, columns: columns.len() }
-    }
-
     /// Some of the rows, in the order of `rows`.
     pub fn gather(&self, rows: &[u32]) -> Rows {
         let mut values = Vec::with_capacity(rows.len() * self.columns);

@@ -21,26 +21,7 @@ pub fn tensor_figures(tensors: &[TensorDescription], calibrated: &Calibrated) ->
     let names: Vec<StatisticsName> = tensors.iter().enumerate().map(name).collect();
     let origin = Origin { datasets: Vec::new(), chunk_size: 1, chunks: 0 };
     let table = gathered(&names, origin, |part: StatisticsPart| calibrated.importance.of(part));
-    let figures = figures(&table).into_iter().map(|f| TensorFigures {
-        name: f.name,
-        layer: f.layer,
-        tensor: f.tensor,
-        count: f.count,
-        vectors: f.vectors,
-        unseen: f.unseen,
-        elements: f.elements,
-        sum: f.sum,
-        min: f.min,
-        max: f.max,
-        mean: f.mean,
-        stddev: f.stddev,
-        active: f.active,
-        entropy: f.entropy,
-        entropy_share: f.entropy_share,
-        z_density: f.z_density,
-        cosine: f.cosine,
-    });
-    figures.collect()
+    figures(&table)
 }
 
 /// Outlier channels of everything that arrives at linear layers without experts.
@@ -80,16 +61,15 @@ pub fn super_weights_of(
     let peak = |peak: super::Peak| Peak { channel: peak.channel, value: f64::from(peak.value), typical: None };
     let projection = |(layer, peaks): &(u32, Peaks)| {
         let tensor = &tensors[peaks.linear];
-        let down = matches!(tensor.role, Role::FfnDown | Role::ExpertDown | Role::SharedExpertDown);
-        down.then(|| DownProjection {
+        DownProjection {
             tensor: tensor.name.clone(),
             layer: *layer,
             expert: tensor.expert,
             input: peak(peaks.arrived),
             output: peak(peaks.left),
-        })
+        }
     };
-    let projections: Vec<DownProjection> = calibrated.peaks.iter().filter_map(projection).collect();
+    let projections: Vec<DownProjection> = calibrated.peaks.iter().map(projection).collect();
     let mut found = super_weights(&projections, &SuperWeightRule::default());
     for weight in &mut found {
         let Some(index) = tensors.iter().position(|tensor| tensor.name == weight.tensor) else { continue };

@@ -4,7 +4,7 @@ use crate::failure::{Class, Failure};
 use crate::pass::Watch;
 use llmq_calibration::{CollectError, Collector, Entry, Settings, Source};
 use llmq_forward::{Arrival, Observer, Tokens};
-use llmq_plugin_api::wire::ModelDescription;
+use llmq_plugin_api::wire::{ModelDescription, Role};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -116,6 +116,9 @@ impl Observer for Gather<'_> {
             self.problem = self.take(&arrival).err();
         }
         let [linear] = *arrival.linears else { return };
+        if !matches!(self.description.tensors[linear].role, Role::FfnDown | Role::ExpertDown | Role::SharedExpertDown) {
+            return;
+        }
         let peak = self.peak(&arrival);
         let none = Peaks { linear, arrived: Peak::default(), left: Peak::default() };
         let found = self.peaks.entry((linear, arrival.expert)).or_insert(none);

@@ -5,7 +5,7 @@ use llmq_plugin_api::wire::{StatisticsPart, TensorDescription};
 use std::collections::HashMap;
 
 /// Sums of squares of the channels that arrive at every linear layer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Importance {
     /// By tensor: of it, or of each expert in it.
     sums: HashMap<u32, Vec<(Vec<f64>, u64)>>,

@@ -27,8 +27,6 @@ pub struct Calibrated {
     pub peaks: Vec<(u32, Peaks)>,
     /// All entries without Gram matrices, by layer; the output head's has none.
     pub entries: Vec<(Option<u32>, Entry)>,
-    /// Layers whose statistics were there already.
-    pub resumed: usize,
 }
 
 /// Unit of the output head.
@@ -41,7 +39,6 @@ pub fn calibrate(
     spec: &CalibrationSpec,
     services: &Services<'_>,
 ) -> Result<Calibrated, Failure> {
-    let description = subject.weights().description();
     let text = samples.report.digest.as_str();
     let mut folder = spec.folder.as_ref().map(|path| open(path, subject, samples, spec.settings)).transpose()?;
     let layers = subject.network.layers.len();
@@ -55,8 +52,7 @@ pub fn calibrate(
     });
     let done = run(subject, samples, spec, services, &mut folder);
     services.observer.event(Event::Finished);
-    let mut calibrated = done?;
-    calibrated.importance = Importance::new(&description.tensors, &calibrated.entries);
+    let calibrated = done?;
     let dropped: u64 = calibrated.entries.iter().flat_map(|(_, entry)| &entry.records).map(|r| r.dropped).sum();
     if dropped > 0 {
         let words = format!("{dropped} rows of activations held NaN or infinities and were left out ({text})");
@@ -75,10 +71,9 @@ fn run(
     let description = subject.weights().description();
     let text = samples.report.digest.as_str();
     let layers = subject.network.layers.len();
-    let memory = spec.memory_limit.or_else(crate::memory::available).unwrap_or(4 << 30) / 2;
     let pass = Pass::new(subject, samples, services);
-    let mut states = pass.embedded(&Room { memory, folder: std::env::temp_dir() })?;
-    let (mut entries, mut peaks, mut resumed) = (Vec::new(), Vec::new(), 0);
+    let mut states = pass.embedded(&Room::new(spec.memory_limit, 1))?;
+    let (mut entries, mut peaks) = (Vec::new(), Vec::new());
     for layer in 0..layers {
         let unit = format!("layer.{layer}");
         let kept = match folder {
@@ -91,10 +86,7 @@ fn run(
         let number = layer as u32;
         peaks.extend(found.into_iter().map(|peak| (number, peak)));
         let of_layer = match kept {
-            Some(kept) => {
-                resumed += 1;
-                kept
-            }
+            Some(kept) => kept,
             None => {
                 folder.iter_mut().try_for_each(|folder| folder.put(&unit, &gathered)).map_err(unusable)?;
                 gathered
@@ -124,7 +116,7 @@ fn run(
         }
     };
     entries.extend(head.into_iter().map(|entry| (None, slim(entry))));
-    Ok(Calibrated { importance: Importance::default(), peaks, entries, resumed })
+    Ok(Calibrated { importance: Importance::new(&description.tensors, &entries), peaks, entries })
 }
 
 /// Gram matrices and rows are in the folder; in memory they would add up over the layers.

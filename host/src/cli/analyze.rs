@@ -1,7 +1,7 @@
 //! `analyze`: a text through a model; statistics, an importance matrix and a report come out.
 
 use super::args::analyze::AnalyzeArgs;
-use super::report_file::{self, ReportFile};
+use super::report_file::ReportFile;
 use super::signals::{Stopping, Watch};
 use super::{Narrator, Screen, imatrix};
 use crate::calibrate::{self, Calibrated, CalibrationSpec, TextSpec, calibrate, read_text};
@@ -11,11 +11,11 @@ use crate::identity::{model_identity, text_identity};
 use crate::memory::Sampler;
 use crate::pass::{Services, Subject};
 use crate::plugins::{Catalogue, Search, discover};
-use crate::statistics::{Origin, Readers, gathered, write};
+use crate::statistics::{Origin, Readers, Table, gathered, write};
 use crate::stored;
 use crate::threads::pool;
 use llmq_calibration::{Options, Settings};
-use llmq_measure::report::AnalysisReport;
+use llmq_measure::report::{AnalysisReport, Document};
 use llmq_plugin_api::client::Loaded;
 use llmq_plugin_api::wire::Role;
 use llmq_text::Samples;
@@ -66,18 +66,18 @@ pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(
     let calibrated = calibrate(&subject, &samples, &spec, &services)?;
 
     if let (Some((loaded, form)), Some(path)) = (&target, &args.imatrix) {
-        let (table, entries) = importance(&subject, &calibrated, &samples, loaded, args.process_output)?;
+        let table = importance(&subject, &calibrated, &samples, loaded, args.process_output)?;
         table.warnings.iter().for_each(|warning| screen.warning(warning));
         let bytes = write(&table, &loaded.backend, form, path)?;
-        screen.step(&format!("Importance matrix written: {} ({entries} entries, {bytes} bytes)", path.display()));
+        screen.step(&format!(
+            "Importance matrix written: {} ({} entries, {bytes} bytes)",
+            path.display(),
+            table.entries.len()
+        ));
     }
     let report = report(&subject, &calibrated, &samples, warnings, sampler.peaks().anonymous)?;
     if let Some(page) = page {
-        page.write(|form| match form {
-            report_file::Form::Json => report.to_json(),
-            report_file::Form::Markdown => Ok(report.to_markdown()),
-            report_file::Form::Html => Ok(report.to_html()),
-        })?;
+        page.write(&report)?;
     }
     screen.result(&report, || report.to_markdown())
 }
@@ -101,7 +101,7 @@ fn importance(
     samples: &Samples,
     loaded: &Loaded,
     process_output: bool,
-) -> Result<(crate::statistics::Table, usize), Failure> {
+) -> Result<Table, Failure> {
     let mut importance = calibrated.importance.clone();
     let description = subject.weights().description();
     if !process_output {
@@ -115,9 +115,7 @@ fn importance(
         chunk_size: samples.seqlen as u64,
         chunks: samples.report.samples as u64,
     };
-    let table = gathered(&names, origin, |part| importance.of(part));
-    let entries = table.entries.len();
-    Ok((table, entries))
+    Ok(gathered(&names, origin, |part| importance.of(part)))
 }
 
 fn report(

@@ -1,7 +1,7 @@
 //! `evaluate`: a text through one model, or through a model and its original, and what came of it.
 
 use super::args::evaluate::EvaluateArgs;
-use super::report_file::{self, ReportFile};
+use super::report_file::ReportFile;
 use super::signals::{Stopping, Watch};
 use super::{Narrator, Screen};
 use crate::cancel::Cancel;
@@ -13,7 +13,7 @@ use crate::pass::{Services, Subject};
 use crate::plugins::{Search, discover};
 use crate::stored;
 use crate::threads::pool;
-use llmq_measure::report::EvaluationReport;
+use llmq_measure::report::{Document, EvaluationReport};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,14 +34,13 @@ pub fn run(args: EvaluateArgs, search: &Search, screen: &Arc<Screen>) -> Result<
     let tokenizer = open_tokenizer(&spec)?;
     let subject = open(&spec.model)?;
     let original = spec.against.as_deref().map(open).transpose()?;
-    let text = read(&spec, &tokenizer, subject.network.embedding.vocab)?;
+    let samples = &read(&spec, &tokenizer, subject.network.embedding.vocab)?;
     let mut warnings: Vec<String> = subject.weights().notes().to_vec();
-    warnings.extend(text.warnings);
+    warnings.extend(samples.report.warnings.iter().cloned());
     warnings.iter().for_each(|warning| screen.warning(warning));
 
     let pool = pool(spec.threads)?;
     let services = Services { pool: &pool, cancel: &cancel, observer: &narrator };
-    let samples = &text.samples;
     let outcome = evaluate(&subject, original.as_ref(), samples, &spec, services)?;
 
     let tool = format!("llm-quantize {}", env!("CARGO_PKG_VERSION"));
@@ -59,11 +58,7 @@ pub fn run(args: EvaluateArgs, search: &Search, screen: &Arc<Screen>) -> Result<
     report.warnings = warnings;
     report.peak_memory_bytes = Some(sampler.peaks().anonymous);
     if let Some(file) = file {
-        file.write(|form| match form {
-            report_file::Form::Json => report.to_json(),
-            report_file::Form::Markdown => Ok(report.to_markdown()),
-            report_file::Form::Html => Ok(report.to_html()),
-        })?;
+        file.write(&report)?;
     }
     screen.result(&report, || report.to_markdown())
 }

@@ -1,12 +1,13 @@
 //! A report as a file: the ending says the form, and the file is there whole or not at all.
 
 use crate::failure::{Class, Failure};
+use llmq_measure::report::Document;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+enum Form {
     /// For programs.
     Json,
     /// For issues and model cards.
@@ -47,14 +48,18 @@ impl ReportFile {
         self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
-    /// Writes what `render` gives. A file that exists is replaced.
-    pub fn write(&self, render: impl FnOnce(Form) -> serde_json::Result<String>) -> Result<(), Failure> {
+    /// Writes a document. A file that exists is replaced.
+    pub fn write(&self, document: &impl Document) -> Result<(), Failure> {
         let failed = |problem: &dyn std::fmt::Display| {
             let message = format!("`{}` cannot be written: {problem}", self.path.display());
             Failure::new(Class::InvalidArguments, message)
                 .suggest("Check the folder, its permissions and the free space")
         };
-        let text = render(self.form).map_err(|e| failed(&e))?;
+        let text = match self.form {
+            Form::Json => document.to_json().map_err(|e| failed(&e))?,
+            Form::Markdown => document.to_markdown(),
+            Form::Html => document.to_html(),
+        };
         let mut file = tempfile::NamedTempFile::new_in(self.folder()).map_err(|e| failed(&e))?;
         file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(|e| failed(&e))?;
         #[cfg(unix)]
@@ -68,6 +73,19 @@ impl ReportFile {
 mod tests {
     use super::*;
 
+    #[derive(serde::Serialize)]
+    struct Empty {}
+
+    impl Document for Empty {
+        fn to_markdown(&self) -> String {
+            String::new()
+        }
+
+        fn to_html(&self) -> String {
+            String::new()
+        }
+    }
+
     #[test]
     fn the_ending_says_the_form() {
         let folder = tempfile::tempdir().unwrap();
@@ -77,7 +95,7 @@ mod tests {
         for wrong in ["a", "a.txt", "none/a.md"] {
             assert_eq!(at(wrong).unwrap_err().class, Class::InvalidArguments, "{wrong}");
         }
-        at("a.json").unwrap().write(|_| Ok("{}\n".into())).unwrap();
+        at("a.json").unwrap().write(&Empty {}).unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("a.json")).unwrap(), "{}\n");
     }
 }

@@ -8,7 +8,7 @@ mod spec;
 mod texts;
 
 pub use spec::EvaluationSpec;
-pub use texts::{Read, open_tokenizer, read, refused};
+pub use texts::{open_tokenizer, read, refused};
 
 use crate::event::Event;
 use crate::failure::{Class, Failure};
@@ -68,7 +68,7 @@ fn states(
     services
         .observer
         .event(Event::Step(format!("Running {name}: {} tokens through {layers} layers", samples.tokens.len())));
-    let room = Room { memory: spec.room(if spec.against.is_some() { 2 } else { 1 }), folder: std::env::temp_dir() };
+    let room = Room::new(spec.memory_limit, if spec.against.is_some() { 2 } else { 1 });
     let mut states = pass.embedded(&room)?;
     for layer in 0..layers {
         pass.layer(layer, &mut states, &mut Nobody)?;

@@ -27,11 +27,3 @@ pub struct EvaluationSpec {
     /// Most memory.
     pub memory_limit: Option<u64>,
 }
-
-impl EvaluationSpec {
-    /// Bytes that the hidden states of each of `models` may take: half of the limit, else half of what the machine has left.
-    pub fn room(&self, models: u64) -> u64 {
-        let all = self.memory_limit.or_else(crate::memory::available).unwrap_or(4 << 30);
-        all / 2 / models.max(1)
-    }
-}

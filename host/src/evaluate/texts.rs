@@ -3,17 +3,8 @@
 use super::EvaluationSpec;
 use crate::failure::{Class, Failure};
 use llmq_measure::Counting;
-use llmq_text::{Heads, Packing, Samples, TextError, TextFile, TextOptions, Tokenizer};
-use sha2::{Digest, Sha256};
+use llmq_text::{Form, Heads, Packing, Samples, TextError, TextFile, TextOptions, Tokenizer};
 use std::path::Path;
-
-/// The samples of an evaluation.
-pub struct Read {
-    /// The samples.
-    pub samples: Samples,
-    /// What the user should know.
-    pub warnings: Vec<String>,
-}
 
 /// Opens the tokenizer of an evaluation: the one named, else the original's, else the model's.
 pub fn open_tokenizer(spec: &EvaluationSpec) -> Result<Tokenizer, Failure> {
@@ -28,7 +19,7 @@ pub fn open_tokenizer(spec: &EvaluationSpec) -> Result<Tokenizer, Failure> {
 }
 
 /// Reads and cuts the text. `rows` is the number of tokens that the model knows.
-pub fn read(spec: &EvaluationSpec, tokenizer: &Tokenizer, rows: usize) -> Result<Read, Failure> {
+pub fn read(spec: &EvaluationSpec, tokenizer: &Tokenizer, rows: usize) -> Result<Samples, Failure> {
     let heads = match spec.counting {
         Counting::All => Heads::Stream,
         Counting::SecondHalf => Heads::LlamaCpp,
@@ -38,7 +29,9 @@ pub fn read(spec: &EvaluationSpec, tokenizer: &Tokenizer, rows: usize) -> Result
     let file = TextFile::open(&spec.data, &TextOptions::default()).map_err(refused)?;
     let samples = llmq_text::samples(&[file], tokenizer, &packing).map_err(refused)?;
     for path in &spec.calibration_data {
-        let digest = digest(path)?;
+        // Whatever is in it: only its bytes are compared.
+        let options = TextOptions { form: Some(Form::Plain), ..TextOptions::default() };
+        let (_, digest) = TextFile::open(path, &options).and_then(|file| file.fingerprint()).map_err(refused)?;
         if let Some(same) = samples.report.files.iter().find(|file| file.sha256 == digest) {
             let message = format!(
                 "`{}` holds the same text as `{}`: a model is not judged by the text that it was calibrated on",
@@ -48,18 +41,7 @@ pub fn read(spec: &EvaluationSpec, tokenizer: &Tokenizer, rows: usize) -> Result
             return Err(Failure::new(Class::InvalidArguments, message).suggest("Evaluate on another text"));
         }
     }
-    let warnings = samples.report.warnings.clone();
-    Ok(Read { samples, warnings })
-}
-
-/// SHA-256 of a file, in hexadecimal.
-fn digest(path: &Path) -> Result<String, Failure> {
-    let unreadable =
-        |e: std::io::Error| Failure::new(Class::InvalidArguments, format!("`{}` cannot be read: {e}", path.display()));
-    let mut file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut hash = Sha256::new();
-    std::io::copy(&mut file, &mut hash).map_err(unreadable)?;
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(samples)
 }
 
 /// What is wrong with a text, in the host's words.

@@ -4,6 +4,7 @@ use super::budget::Budget;
 use crate::cancel::Cancel;
 use crate::event::{Event, Observer};
 use crate::failure::{Class, Failure};
+use crate::threads::pool;
 use llmq_plugin_api::{client, sdk};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,18 +69,8 @@ impl<'a> JobServices<'a> {
         observer: &'a dyn Observer,
         cancel: &'a Cancel,
     ) -> Result<JobServices<'a>, Failure> {
-        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
-        if !(1..=MAX_THREADS).contains(&threads) {
-            let message = format!("{threads} threads were asked for; 1 to {MAX_THREADS} are possible");
-            return Err(Failure::new(Class::InvalidArguments, message));
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("worker-{index}"))
-            .build()
-            .map_err(|e| Failure::new(Class::General, format!("cannot start {threads} worker threads: {e}")))?;
         Ok(JobServices {
-            pool,
+            pool: pool(threads)?,
             budget: Budget::new(memory_limit),
             progress: Progress::default(),
             plugin: plugin.to_owned(),

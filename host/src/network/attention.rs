@@ -13,7 +13,7 @@ impl Source<'_> {
         let heads = geometry.heads as usize;
         let window = geometry.windows.get(layer as usize).copied().flatten();
         let rope = self.rope(layer, window.is_some())?;
-        let linear = |role| self.linear(&role, Some(layer), None, false);
+        let linear = |role| self.linear(&role, Some(layer), None);
         let output = linear(Role::AttnOutput)?;
         let sub_norm = self.norm(&Role::AttnSubNorm, Some(layer))?;
         let sinks = self.vector(&Role::AttnSinks, layer);
@@ -69,7 +69,7 @@ impl Source<'_> {
     }
 
     fn latent(&self, layer: u32) -> Result<Latent, Failure> {
-        let linear = |role| self.linear(&role, Some(layer), None, false);
+        let linear = |role| self.linear(&role, Some(layer), None);
         let queries = if self.has(&Role::AttnQA, layer) {
             let norm = self.norm(&Role::AttnQANorm, Some(layer))?;
             let norm = norm.ok_or_else(|| self.no_norm("the two query projections", layer))?;

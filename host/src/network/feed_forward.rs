@@ -19,7 +19,7 @@ impl Source<'_> {
     pub(super) fn feed_forward(&self, layer: u32) -> Result<FeedForward, Failure> {
         if self.has(&Role::FfnDown, layer) {
             let roles = Roles { gate: Role::FfnGate, up: Role::FfnUp, joint: Role::FfnGateUp, down: Role::FfnDown };
-            return Ok(FeedForward::Dense(Box::new(self.block(&roles, layer, None, false)?)));
+            return Ok(FeedForward::Dense(Box::new(self.block(&roles, layer, None)?)));
         }
         let (Some(rules), Some(experts)) = (&self.rules.router, &self.description.hyperparameters.experts) else {
             let problem =
@@ -28,7 +28,7 @@ impl Source<'_> {
         };
         let roles =
             Roles { gate: Role::ExpertGate, up: Role::ExpertUp, joint: Role::ExpertGateUp, down: Role::ExpertDown };
-        let own = (0..experts.count).map(|expert| self.block(&roles, layer, Some(expert), true));
+        let own = (0..experts.count).map(|expert| self.block(&roles, layer, Some(expert)));
         let shared = Roles {
             gate: Role::SharedExpertGate,
             up: Role::SharedExpertUp,
@@ -37,25 +37,25 @@ impl Source<'_> {
         };
         let gate = self.has(&Role::SharedExpertRouter, layer);
         Ok(FeedForward::Mixture(Box::new(Mixture {
-            router: self.linear(&Role::Router, Some(layer), None, false)?,
+            router: self.linear(&Role::Router, Some(layer), None)?,
             correction: self.vector(&Role::RouterBias, layer),
             choice: self.choice(rules, experts.used as usize)?,
             experts: own.collect::<Result<_, _>>()?,
             shared: match self.has(&Role::SharedExpertDown, layer) {
                 false => None,
                 true => Some(Shared {
-                    block: self.block(&shared, layer, None, false)?,
+                    block: self.block(&shared, layer, None)?,
                     gate: match gate {
                         false => None,
-                        true => Some(self.linear(&Role::SharedExpertRouter, Some(layer), None, false)?),
+                        true => Some(self.linear(&Role::SharedExpertRouter, Some(layer), None)?),
                     },
                 }),
             },
         })))
     }
 
-    fn block(&self, roles: &Roles, layer: u32, expert: Option<u32>, of_expert: bool) -> Result<Block, Failure> {
-        let linear = |role| self.linear(role, Some(layer), expert, of_expert);
+    fn block(&self, roles: &Roles, layer: u32, expert: Option<u32>) -> Result<Block, Failure> {
+        let linear = |role| self.linear(role, Some(layer), expert);
         let there = |role: &Role| {
             self.has(role, layer) || expert.is_some_and(|e| self.found.expert(role, Some(layer), e).is_some())
         };
@@ -76,7 +76,7 @@ impl Source<'_> {
 
     fn activation(&self) -> Result<Activation, Failure> {
         if self.rules.clamped_swish {
-            let number = |key| self.fields.number(key).map(|x| x as f32);
+            let number = |key| self.fields.positive(key).map(|x| x as f32);
             return Ok(Activation::ClampedSwish { alpha: number("swiglu_alpha")?, limit: number("swiglu_limit")? });
         }
         Ok(match self.description.hyperparameters.activation.as_str() {
@@ -96,10 +96,10 @@ impl Source<'_> {
         let normalise = match rules.normalise.as_str() {
             "yes" => true,
             "no" => false,
-            key => self.fields.flag(key)?,
+            key => self.fields.switch(key)?,
         };
         let scale = match &rules.scale {
-            Some(key) => self.fields.number(key)? as f32,
+            Some(key) => self.fields.positive(key)? as f32,
             None => 1.0,
         };
         let method = self.config.get("topk_method").and_then(Value::as_str);

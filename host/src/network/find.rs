@@ -53,14 +53,8 @@ fn missing(role: &Role, layer: Option<u32>) -> Failure {
 }
 
 impl Source<'_> {
-    /// A linear layer. `stacked` is the number of an expert in tensors that hold all of them.
-    pub(super) fn linear(
-        &self,
-        role: &Role,
-        layer: Option<u32>,
-        expert: Option<u32>,
-        of_expert: bool,
-    ) -> Result<Linear, Failure> {
+    /// A linear layer: of an expert, if one is named, its own tensor or its part of one that holds all experts.
+    pub(super) fn linear(&self, role: &Role, layer: Option<u32>, expert: Option<u32>) -> Result<Linear, Failure> {
         let own = expert.and_then(|expert| self.found.expert(role, layer, expert));
         let weight = match own {
             Some(own) => own,
@@ -75,7 +69,7 @@ impl Source<'_> {
         let (rows, columns) = (rows as usize, columns as usize);
         let storage = match self.rules.input_rows {
             InputRows::Layers if *role != Role::OutputHead => Storage::InputRows,
-            InputRows::Experts if of_expert => Storage::InputRows,
+            InputRows::Experts if expert.is_some() => Storage::InputRows,
             _ => Storage::OutputRows,
         };
         let (inputs, outputs) = match storage {

@@ -64,7 +64,7 @@ impl Source<'_> {
             Embedding { table, vocab, width, scale: self.factor(&self.rules.embedding_scale, 1.0)?, positions };
         let head = Head {
             linear: match self.found.any(&Role::OutputHead, None) {
-                Some(_) => self.linear(&Role::OutputHead, None, None, false)?,
+                Some(_) => self.linear(&Role::OutputHead, None, None)?,
                 None => llmq_forward::Linear {
                     weight: table,
                     first_row: 0,
@@ -80,7 +80,7 @@ impl Source<'_> {
         let arrangement = match &self.rules.blocks {
             Blocks::Sequential => Arrangement::Sequential,
             Blocks::Parallel => Arrangement::Parallel,
-            Blocks::ParallelIf(key) if self.fields.flag(key)? => Arrangement::Parallel,
+            Blocks::ParallelIf(key) if self.fields.switch(key)? => Arrangement::Parallel,
             Blocks::ParallelIf(_) => Arrangement::Sequential,
         };
         let residual_scale = self.factor(&self.rules.residual_scale, 1.0)?;
@@ -112,9 +112,7 @@ impl Source<'_> {
 
     /// A bound that config.json may state.
     fn bound(&self, key: &Option<String>) -> Result<Option<f32>, ModelError> {
-        let Some(key) = key else { return Ok(None) };
-        let silent = self.config.get(key).is_none_or(Value::is_null);
-        let default = self.fields.family().defaults.contains_key(key) && self.config.get(key).is_none();
-        if silent && !default { Ok(None) } else { self.fields.number(key).map(|bound| Some(bound as f32)) }
+        let bound = key.as_ref().map_or(Ok(None), |key| self.fields.positive_if_any(key))?;
+        Ok(bound.map(|bound| bound as f32))
     }
 }

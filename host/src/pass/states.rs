@@ -15,6 +15,14 @@ pub struct Room {
     pub folder: PathBuf,
 }
 
+impl Room {
+    /// For the states of each of `models`: together half of the limit, else half of what the machine has left.
+    pub fn new(memory_limit: Option<u64>, models: u64) -> Room {
+        let all = memory_limit.or_else(crate::memory::available).unwrap_or(4 << 30);
+        Room { memory: all / 2 / models, folder: std::env::temp_dir() }
+    }
+}
+
 /// A row per token.
 pub struct States {
     width: usize,

@@ -2,49 +2,10 @@
 //! neighbour in the layer before.
 
 use super::{Entry, Table};
-use serde::Serialize;
+pub use llmq_measure::findings::TensorFigures as Figures;
 
 /// A mean square of at most this counts as inactive.
 const INACTIVE: f64 = 1e-5;
-
-/// Figures of one entry, over the mean squares of its channels; vectors without data are left out.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figures {
-    /// Name.
-    pub name: String,
-    /// Layer, if the name holds a number.
-    pub layer: Option<u32>,
-    /// Name without its layer.
-    pub tensor: String,
-    /// What went in: tokens, or chunks where the file counts them; the largest of all experts.
-    pub count: u64,
-    /// Vectors (experts).
-    pub vectors: usize,
-    /// Those of them without data.
-    pub unseen: usize,
-    /// Channels that the figures are over.
-    pub elements: usize,
-    /// Sum of the mean squares.
-    pub sum: f64,
-    /// Smallest.
-    pub min: f64,
-    /// Largest.
-    pub max: f64,
-    /// Mean.
-    pub mean: f64,
-    /// Standard deviation.
-    pub stddev: f64,
-    /// Share of channels above 1e-5.
-    pub active: f64,
-    /// Entropy of the distribution over channels, in bits.
-    pub entropy: f64,
-    /// Entropy as a share of the largest possible.
-    pub entropy_share: f64,
-    /// Share of channels more than one standard deviation above the mean.
-    pub z_density: f64,
-    /// Cosine similarity of the sums with those of the same tensor in the layer before, if there is one.
-    pub cosine: Option<f64>,
-}
 
 /// Figures of all entries with data: by tensor, then largest sum first.
 pub fn figures(table: &Table) -> Vec<Figures> {

@@ -63,7 +63,19 @@ pub struct Timing {
     pub seconds: f64,
 }
 
-/// Pretty JSON with a line break at its end.
-fn json<T: Serialize>(report: &T) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(report).map(|text| text + "\n")
+/// A document, in every form that it has.
+pub trait Document: Serialize {
+    /// As JSON with a line break at its end, the form that programs read.
+    ///
+    /// # Errors
+    /// Only if memory for the text is lacking.
+    fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// As Markdown, for issues and model cards.
+    fn to_markdown(&self) -> String;
+
+    /// As one HTML page that needs nothing else.
+    fn to_html(&self) -> String;
 }

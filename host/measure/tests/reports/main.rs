@@ -4,7 +4,7 @@
 
 mod sample;
 
-use llmq_measure::report::{AnalysisReport, EvaluationReport};
+use llmq_measure::report::{AnalysisReport, Document, EvaluationReport};
 use sample::HOSTILE;
 use serde_json::Value;
 

@@ -25,37 +25,40 @@ impl<'a> Fields<'a> {
     }
 
     /// This family's word for a key.
-    fn word(&self, key: &'a str) -> &'a str {
+    fn word<'k>(&self, key: &'k str) -> &'k str
+    where
+        'a: 'k,
+    {
         self.family.keys.get(key).map_or(key, String::as_str)
     }
 
     /// What the file itself says; null counts as silence.
-    pub fn stated(&self, key: &'a str) -> Option<&'a Value> {
+    pub fn stated(&self, key: &str) -> Option<&'a Value> {
         self.config.get(self.word(key)).filter(|value| !value.is_null())
     }
 
     /// Whether the file says null, which some keys distinguish from silence.
-    pub fn is_null(&self, key: &'a str) -> bool {
+    pub fn is_null(&self, key: &str) -> bool {
         self.config.get(self.word(key)).is_some_and(Value::is_null)
     }
 
-    fn value(&self, key: &'a str) -> Option<Cow<'a, Value>> {
+    fn value(&self, key: &str) -> Option<Cow<'a, Value>> {
         let default = || self.family.defaults.get(key).and_then(|d| serde_json::to_value(d).ok());
         self.stated(key).map(Cow::Borrowed).or_else(|| default().map(Cow::Owned))
     }
 
-    fn required(&self, key: &'a str, expected: &str) -> Result<Cow<'a, Value>, ModelError> {
+    fn required(&self, key: &str, expected: &str) -> Result<Cow<'a, Value>, ModelError> {
         self.value(key).ok_or_else(|| refuse(self.word(key), None, expected))
     }
 
     /// A whole number in a range.
-    pub fn count(&self, key: &'a str, range: RangeInclusive<u32>) -> Result<u32, ModelError> {
+    pub fn count(&self, key: &str, range: RangeInclusive<u32>) -> Result<u32, ModelError> {
         let value = self.required(key, &whole_number(&range))?;
         as_count(self.word(key), &value, range)
     }
 
     /// A whole number in a range, or `None` where neither file nor class give one.
-    pub fn count_if_any(&self, key: &'a str, range: RangeInclusive<u32>) -> Result<Option<u32>, ModelError> {
+    pub fn count_if_any(&self, key: &str, range: RangeInclusive<u32>) -> Result<Option<u32>, ModelError> {
         match self.value(key) {
             Some(value) if !self.is_null(key) => as_count(self.word(key), &value, range).map(Some),
             _ => Ok(None),
@@ -63,44 +66,21 @@ impl<'a> Fields<'a> {
     }
 
     /// A number above 0, or `None` where neither file nor class give one.
-    pub fn positive_if_any(&self, key: &'a str) -> Result<Option<f64>, ModelError> {
+    pub fn positive_if_any(&self, key: &str) -> Result<Option<f64>, ModelError> {
         match self.value(key) {
             Some(value) if !self.is_null(key) => as_positive(self.word(key), &value).map(Some),
             _ => Ok(None),
         }
     }
 
-    /// A number above 0 under a key that a family description names.
-    pub fn number(&self, key: &str) -> Result<f64, ModelError> {
-        let (word, value) = self.named(key);
-        as_positive(word, &value.ok_or_else(|| refuse(word, None, POSITIVE))?)
-    }
-
-    /// True or false under a key that a family description names.
-    pub fn flag(&self, key: &str) -> Result<bool, ModelError> {
-        let (word, value) = self.named(key);
-        let flag = value.as_ref().and_then(Value::as_bool);
-        flag.ok_or_else(|| refuse(word, value.as_ref(), "true or false"))
-    }
-
-    /// This family's word for a key, and what the file or else the class says.
-    fn named<'k>(&self, key: &'k str) -> (&'k str, Option<Value>)
-    where
-        'a: 'k,
-    {
-        let word: &'k str = self.family.keys.get(key).map_or(key, String::as_str);
-        let default = || self.family.defaults.get(key).and_then(|d| serde_json::to_value(d).ok());
-        (word, self.config.get(word).filter(|value| !value.is_null()).cloned().or_else(default))
-    }
-
     /// A number above 0.
-    pub fn positive(&self, key: &'a str) -> Result<f64, ModelError> {
+    pub fn positive(&self, key: &str) -> Result<f64, ModelError> {
         let value = self.required(key, POSITIVE)?;
         as_positive(self.word(key), &value)
     }
 
     /// True or false; `not KEY` turns it around.
-    pub fn switch(&self, key: &'a str) -> Result<bool, ModelError> {
+    pub fn switch(&self, key: &str) -> Result<bool, ModelError> {
         if let Some(key) = key.strip_prefix("not ") {
             return self.switch(key).map(|value| !value);
         }
@@ -121,7 +101,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A word.
-    pub fn text(&self, key: &'a str) -> Result<String, ModelError> {
+    pub fn text(&self, key: &str) -> Result<String, ModelError> {
         let expected = "a non-empty string";
         let value = self.required(key, expected)?;
         let text = value.as_str().filter(|text| !text.is_empty());

@@ -62,7 +62,7 @@ impl Factor {
         self.terms.iter().try_fold(1.0, |product, term| {
             let value = match &term.value {
                 TermValue::Number(number) => *number,
-                TermValue::Key(key) => fields.number(key)?,
+                TermValue::Key(key) => fields.positive(key)?,
             };
             let value = if term.root { value.sqrt() } else { value };
             Ok(if term.divides { product / value } else { product * value })

@@ -5,7 +5,7 @@ mod html;
 mod markdown;
 mod tables;
 
-use super::{ModelIdentity, TextIdentity, Timing, json};
+use super::{Document, ModelIdentity, TextIdentity, Timing};
 use crate::findings::{
     ChannelOutliers, DownProjection, ExpertCoverage, LayerImportance, SuperWeight, TensorFigures, layer_importance,
 };
@@ -82,22 +82,14 @@ impl AnalysisReport {
             warnings: Vec::new(),
         }
     }
+}
 
-    /// As JSON, the form that programs read.
-    ///
-    /// # Errors
-    /// Only if memory for the text is lacking.
-    pub fn to_json(&self) -> serde_json::Result<String> {
-        json(self)
-    }
-
-    /// As Markdown.
-    pub fn to_markdown(&self) -> String {
+impl Document for AnalysisReport {
+    fn to_markdown(&self) -> String {
         markdown::render(self)
     }
 
-    /// As one HTML page that needs nothing else.
-    pub fn to_html(&self) -> String {
+    fn to_html(&self) -> String {
         html::render(self)
     }
 }

@@ -4,7 +4,7 @@ mod html;
 mod markdown;
 mod tables;
 
-use super::{ModelIdentity, TextIdentity, Timing, json};
+use super::{Document, ModelIdentity, TextIdentity, Timing};
 use crate::{Comparison, ComparisonSummary, Counting, Score};
 use serde::{Deserialize, Serialize};
 
@@ -167,22 +167,14 @@ impl EvaluationReport {
         }
         self.calibration_text = Some(text);
     }
+}
 
-    /// As JSON, the form that programs read.
-    ///
-    /// # Errors
-    /// Only if memory for the text is lacking.
-    pub fn to_json(&self) -> serde_json::Result<String> {
-        json(self)
-    }
-
-    /// As Markdown, for issues and model cards.
-    pub fn to_markdown(&self) -> String {
+impl Document for EvaluationReport {
+    fn to_markdown(&self) -> String {
         markdown::render(self)
     }
 
-    /// As one HTML page that needs nothing else.
-    pub fn to_html(&self) -> String {
+    fn to_html(&self) -> String {
         html::render(self)
     }
 }
