@@ -11,6 +11,7 @@
 
 mod estimate;
 pub(crate) mod halves;
+mod search;
 mod sorted;
 pub(crate) mod whole;
 

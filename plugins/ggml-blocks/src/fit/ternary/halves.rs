@@ -1,9 +1,10 @@
 //! A shift for each half of a group of 16 weights, which are sorted together.
 
 use super::estimate::{Parts, Start};
+use super::search::{Cuts, search};
 use super::sorted::Sorted;
-use super::{Cut, DOWN, Fit, UP};
-use crate::lanes::{GROUPS, Lanes, Mask};
+use super::{DOWN, Fit, UP};
+use crate::lanes::{GROUPS, Lanes};
 
 /// Weights of a group.
 const WEIGHTS: usize = 16;
@@ -50,14 +51,16 @@ impl Half {
 }
 
 /// The sums of both halves with each pair of shifts.
-#[inline(always)]
-fn cut<V: Lanes>(halves: &[Half; 2], first: usize, second: usize) -> [(V, V); 4] {
-    let (left, right) = (halves[0].cut::<V>(first, second), halves[1].cut::<V>(first, second));
-    let mut sums = [left[0]; 4];
-    for (sums, [l, r]) in sums.iter_mut().zip(SHIFTS) {
-        *sums = (left[l].0 + right[r].0, left[l].1 + right[r].1);
+impl Cuts<4> for [Half; 2] {
+    #[inline(always)]
+    fn cut<V: Lanes>(&self, first: usize, second: usize) -> [(V, V); 4] {
+        let (left, right) = (self[0].cut::<V>(first, second), self[1].cut::<V>(first, second));
+        let mut sums = [left[0]; 4];
+        for (sums, [l, r]) in sums.iter_mut().zip(SHIFTS) {
+            *sums = (left[l].0 + right[r].0, left[l].1 + right[r].1);
+        }
+        sums
     }
-    sums
 }
 
 /// Scale, coordinates and shift (0 is up and up, 1 up and down, 2 down and up, 3 down and down) of sixteen groups.
@@ -79,7 +82,7 @@ pub(crate) fn fit_groups<V: Lanes>(
     for g in 0..GROUPS {
         if sorted.something & 1 << g != 0 {
             let half = |k: usize| Half::new(&sorted.products[k][g], &sorted.weights[k][g]);
-            fits[g] = search::<V>(&[half(0), half(1)], &start, g).map(|cut| cut.assign(&sorted.ranks[g], 3));
+            fits[g] = search::<V, _, _>(&[half(0), half(1)], &start, g).map(|cut| cut.assign(&sorted.ranks[g], 3));
         }
     }
     fits
@@ -120,38 +123,6 @@ fn parts<V: Lanes>(products: &[[V; WEIGHTS]; 2], weights: &[[V; WEIGHTS]; 2]) ->
     Parts { products: all, highest, first, second, weight: weight[0][WEIGHTS] + weight[1][WEIGHTS] }
 }
 
-/// The reference's search in group `g`, led past what cannot be kept.
-#[inline(always)]
-fn search<V: Lanes>(halves: &[Half; 2], start: &Start<CUTS>, g: usize) -> Option<Cut> {
-    let mut best = start.best[g];
-    let mut kept = None;
-    for first in 0..CUTS {
-        if start.groups[first] & 1 << g == 0 {
-            continue;
-        }
-        for stretch in (first..CUTS).step_by(V::COUNT) {
-            let mut better = 0;
-            for (sum_qx, sum_qq) in cut::<V>(halves, first, stretch) {
-                better |= sum_qq.gt(V::splat(0.0)).and((sum_qx * sum_qx).gt(V::splat(best) * sum_qq)).bits();
-            }
-            // Nothing lies beyond the last cut.
-            better &= (1u32 << (CUTS - stretch)) - 1;
-            while better != 0 {
-                let second = stretch + better.trailing_zeros() as usize;
-                better &= better - 1;
-                for (shift, (sum_qx, sum_qq)) in cut::<f32>(halves, first, second).into_iter().enumerate() {
-                    if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
-                        let scale = sum_qx / sum_qq;
-                        best = scale * sum_qx;
-                        kept = Some(Cut { scale, first, second, shift });
-                    }
-                }
-            }
-        }
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::{everywhere, random_groups};
@@ -165,7 +136,7 @@ mod tests {
             let sorted = Sorted::<WEIGHTS, 2>::new::<f32>(0.0, x, weights);
             for (g, fit) in fits.iter().enumerate() {
                 let half = |k: usize| Half::new(&sorted.products[k][g], &sorted.weights[k][g]);
-                let whole = search::<f32>(&[half(0), half(1)], &everywhere(), g);
+                let whole = search::<f32, CUTS, _>(&[half(0), half(1)], &everywhere(), g);
                 let whole = whole.map(|cut| cut.assign(&sorted.ranks[g], 3));
                 assert_eq!(*fit, whole, "{:?} {:?}", x[g], weights[g]);
             }

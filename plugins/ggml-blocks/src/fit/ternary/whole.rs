@@ -1,9 +1,10 @@
 //! One shift for all 32 weights of a group.
 
 use super::estimate::{Parts, Start};
+use super::search::{Cuts, search};
 use super::sorted::Sorted;
-use super::{Cut, DOWN, Fit, UP};
-use crate::lanes::{GROUPS, Lanes, Mask};
+use super::{DOWN, Fit, UP};
+use crate::lanes::{GROUPS, Lanes};
 
 /// Weights of a group.
 const WEIGHTS: usize = 32;
@@ -27,8 +28,9 @@ impl Sums {
         }
         sums
     }
+}
 
-    /// sum(w q x) and sum(w q q) with each shift, for a first cut and the second cuts from `second` on.
+impl Cuts<2> for Sums {
     #[inline(always)]
     fn cut<V: Lanes>(&self, first: usize, second: usize) -> [(V, V); 2] {
         let (x, w) = (V::load(&self.products[second..]), V::load(&self.weights[second..]));
@@ -62,7 +64,7 @@ pub(crate) fn fit_groups<V: Lanes>(
     for g in 0..GROUPS {
         if sorted.something & 1 << g != 0 {
             let sums = Sums::new(&sorted.products[0][g], &sorted.weights[0][g]);
-            fits[g] = search::<V>(&sums, &start, g).map(|cut| cut.assign(&sorted.ranks[g], 1));
+            fits[g] = search::<V, _, _>(&sums, &start, g).map(|cut| cut.assign(&sorted.ranks[g], 1));
         }
     }
     fits
@@ -90,38 +92,6 @@ fn parts<V: Lanes>(products: [V; WEIGHTS], weights: [V; WEIGHTS]) -> Parts<V, CU
     Parts { products: below, highest, first, second, weight: weight[WEIGHTS] }
 }
 
-/// The reference's search in group `g`, led past what cannot be kept.
-#[inline(always)]
-fn search<V: Lanes>(sums: &Sums, start: &Start<CUTS>, g: usize) -> Option<Cut> {
-    let mut best = start.best[g];
-    let mut kept = None;
-    for first in 0..CUTS {
-        if start.groups[first] & 1 << g == 0 {
-            continue;
-        }
-        for stretch in (first..CUTS).step_by(V::COUNT) {
-            let mut better = 0;
-            for (sum_qx, sum_qq) in sums.cut::<V>(first, stretch) {
-                better |= sum_qq.gt(V::splat(0.0)).and((sum_qx * sum_qx).gt(V::splat(best) * sum_qq)).bits();
-            }
-            // Nothing lies beyond the last cut.
-            better &= (1u64 << (CUTS - stretch)).wrapping_sub(1) as u32;
-            while better != 0 {
-                let second = stretch + better.trailing_zeros() as usize;
-                better &= better - 1;
-                for (shift, (sum_qx, sum_qq)) in sums.cut::<f32>(first, second).into_iter().enumerate() {
-                    if sum_qq > 0.0 && sum_qx * sum_qx > best * sum_qq {
-                        let scale = sum_qx / sum_qq;
-                        best = scale * sum_qx;
-                        kept = Some(Cut { scale, first, second, shift });
-                    }
-                }
-            }
-        }
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::{everywhere, random_groups};
@@ -135,7 +105,7 @@ mod tests {
             let sorted = Sorted::<WEIGHTS, 1>::new::<f32>(0.0, x, weights);
             for (g, fit) in fits.iter().enumerate() {
                 let sums = Sums::new(&sorted.products[0][g], &sorted.weights[0][g]);
-                let whole = search::<f32>(&sums, &everywhere(), g).map(|cut| cut.assign(&sorted.ranks[g], 1));
+                let whole = search::<f32, CUTS, _>(&sums, &everywhere(), g).map(|cut| cut.assign(&sorted.ranks[g], 1));
                 assert_eq!(*fit, whole, "{:?} {:?}", x[g], weights[g]);
             }
         });
