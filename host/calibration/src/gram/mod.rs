@@ -1,10 +1,10 @@
 //! Gram matrices `G = sum x x^T`, accurate, fast, and the same bits for any number of threads.
 //!
-//! Products come in f32 with fused multiply-add, are summed over 32 rows in registers, these sums over 256 rows in f32,
-//! and everything above in f64. With u = 2^-24, a value is thus wrong by at most `40 u sqrt(G_ii G_jj)` = 2.4e-6, by the
+//! Products come in f32 with fused multiply-add, are summed over 64 rows in registers, two of these sums in f32, and
+//! everything above in f64. With u = 2^-24, a value is thus wrong by at most `66 u sqrt(G_ii G_jj)` = 3.9e-6, by the
 //! Cauchy-Schwarz inequality, whatever the data; for the steadiest data, where rounding always errs to one side (a
-//! million equal rows), by less than `14 u` = 8.3e-7; measured 1.3e-8 for uniform noise. One f32 sum over
-//! 512 rows would have a bound of 3e-5. Products of channels whose values all lie below 1e-19 underflow.
+//! million equal rows), by less than 1e-6; measured about 1e-8 for uniform noise. One f32 sum over 512 rows would have a
+//! bound of 3e-5. Products of channels whose values all lie below 1e-19 underflow.
 //!
 //! The diagonal that [`crate::Record`] shows is the f64 sum of squares, so it does not have even this error.
 //!
@@ -28,7 +28,7 @@ pub(crate) use panels::Panels;
 /// Channels of a band: a multiple of the width of every panel (6 and 12; 2, 8, 16 and 32).
 const BAND: usize = 96;
 
-/// Columns of a tile. The f64 sums of a band's tile take 144 KiB.
+/// Columns of a tile. The f64 sums of a band's tile take 144 KiB of the second cache.
 const TILE: usize = 192;
 
 impl Gram {
