@@ -1,0 +1,33 @@
+//! Weights of linear layers on uniform grids: rounding that knows the inputs, and the packed integers of the formats.
+//!
+//! Pure functions over slices: no files, threads or clocks; who calls lends its threads ([`Workers`]). A matrix is
+//! `[rows (outputs), columns (inputs)]`, row-major. What a backend does with one:
+//!
+//! 1. [`Factor::of`]: once per Gram matrix (linears that read the same input share it),
+//! 2. [`round`]: any rows of the matrix at a time, each row by itself; without a Gram matrix [`nearest`],
+//! 3. [`packing`]: codes into the words of the format.
+//!
+//! | where | what |
+//! |---|---|
+//! | `grid` | codes, scales and zeros of one row in one group |
+//! | `method` | everything that can be chosen, with defaults |
+//! | `nearest` | rounding to the nearest code |
+//! | `factor` | the damped, ordered, inverted Cholesky factor of a Gram matrix |
+//! | `round` | GPTQ: rounding with the error fed into the columns that follow |
+//! | `packing` | streams of small integers in 32-bit words |
+#![forbid(unsafe_code)]
+
+mod factor;
+mod grid;
+mod method;
+mod nearest;
+pub mod packing;
+mod round;
+mod workers;
+
+pub use factor::{Factor, Refused};
+pub use grid::{Grid, Steps};
+pub use method::{Method, Order};
+pub use nearest::nearest;
+pub use round::{Rounded, round};
+pub use workers::{Alone, Workers};
