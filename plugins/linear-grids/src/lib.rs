@@ -13,15 +13,25 @@
 //! | `method` | everything that can be chosen, with defaults |
 //! | `nearest` | rounding to the nearest code |
 //! | `factor` | the damped, ordered, inverted Cholesky factor of a Gram matrix |
-//! | `round` | GPTQ: rounding with the error fed into the columns that follow |
+//! | `round` | the whole way of a matrix |
+//! | `feedback` | GPTQ: the error of each column goes into the columns after it |
+//! | `range` | scales, tried out with feedback |
+//! | `polish` | coordinate descent over scales and codes |
+//! | `objective`, `dense`, `lanes` | the quadratic form; triangular work on large matrices; rows side by side |
 //! | `packing` | streams of small integers in 32-bit words |
 #![forbid(unsafe_code)]
 
+mod dense;
 mod factor;
+mod feedback;
 mod grid;
+mod lanes;
 mod method;
 mod nearest;
+mod objective;
 pub mod packing;
+mod polish;
+mod range;
 mod round;
 mod workers;
 

@@ -1,0 +1,76 @@
+//! Error feedback within a run of columns: each column is rounded, and its error goes into the columns after it.
+//!
+//! ```text
+//! e_i = (w_i - q_i) / U_ii          w_j -= e_i U_ij   for all j after i
+//! ```
+//!
+//! (GPTQ, arXiv 2210.17323, algorithm 1.) The sum of e_i^2 is dW H dW^T, the very error that is to be small: so a run is
+//! also how scales are judged, see [`crate::range`].
+
+use crate::lanes::{LANES, Line, ZERO, subtract};
+use crate::{Factor, Grid, Steps};
+
+/// Steps of the rows, one lane each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneSteps {
+    pub(crate) scale: Line,
+    pub(crate) zero: Line,
+}
+
+impl LaneSteps {
+    pub(crate) fn of(steps: &[Steps; LANES]) -> LaneSteps {
+        LaneSteps { scale: steps.map(|steps| steps.scale), zero: steps.map(|steps| f32::from(steps.zero)) }
+    }
+
+    /// Nearest codes; the same as [`Grid::code`].
+    #[inline(always)]
+    pub(crate) fn codes(&self, weights: &Line, most: f32) -> Line {
+        let mut codes = ZERO;
+        for lane in 0..LANES {
+            let code = (weights[lane] / self.scale[lane]).round_ties_even() + self.zero[lane];
+            codes[lane] = code.max(0.0).min(most);
+        }
+        codes
+    }
+
+    /// What codes stand for.
+    #[inline(always)]
+    pub(crate) fn values(&self, codes: &Line) -> Line {
+        let mut values = ZERO;
+        for lane in 0..LANES {
+            values[lane] = self.scale[lane] * (codes[lane] - self.zero[lane]);
+        }
+        values
+    }
+}
+
+/// Rounds the columns at `start..start + lines.len()` of the order. `put` gets the number of each, its codes and errors e_i.
+/// Lines are left as they were compensated.
+#[inline(always)]
+pub(crate) fn feed(
+    lines: &mut [Line],
+    factor: &Factor,
+    start: usize,
+    grid: Grid,
+    steps: &LaneSteps,
+    mut put: impl FnMut(usize, &Line, &Line),
+) {
+    let most = grid.most();
+    let end = start + lines.len();
+    for number in 0..lines.len() {
+        let (done, rest) = lines.split_at_mut(number + 1);
+        let weights = &done[number];
+        let upper = &factor.row(start + number)[start + number..end];
+        let codes = steps.codes(weights, most);
+        let values = steps.values(&codes);
+        let share = 1.0 / upper[0];
+        let mut errors = ZERO;
+        for lane in 0..LANES {
+            errors[lane] = (weights[lane] - values[lane]) * share;
+        }
+        for (line, upper) in rest.iter_mut().zip(&upper[1..]) {
+            subtract(line, *upper, &errors);
+        }
+        put(number, &codes, &errors);
+    }
+}

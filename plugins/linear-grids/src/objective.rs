@@ -1,0 +1,28 @@
+//! The quadratic form that everything here makes small.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+
+/// Columns of a tile.
+const TILE: usize = 256;
+
+/// tr(W G W^T) of rows of `columns` weights. G is symmetric, so only its upper triangle is multiplied.
+pub(crate) fn size(weights: &[f32], gram: &[f32], columns: usize) -> f64 {
+    let rows = weights.len() / columns;
+    let w = MatRef::from_row_major_slice(weights, rows, columns);
+    let g = MatRef::from_row_major_slice(gram, columns, columns);
+    let mut sum = 0.0;
+    for start in (0..columns).step_by(TILE) {
+        let width = TILE.min(columns - start);
+        let mut product = Mat::<f32>::zeros(rows, width);
+        let (above, here) = (g.submatrix(0, start, start, width), g.submatrix(start, start, width, width));
+        matmul(product.as_mut(), Accum::Replace, w.subcols(0, start), above, 2.0, Par::Seq);
+        matmul(product.as_mut(), Accum::Add, w.subcols(start, width), here, 1.0, Par::Seq);
+        for column in 0..width {
+            for row in 0..rows {
+                sum += f64::from(product[(row, column)]) * f64::from(w[(row, start + column)]);
+            }
+        }
+    }
+    sum
+}
