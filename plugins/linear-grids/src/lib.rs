@@ -20,6 +20,7 @@
 //! | `objective`, `dense`, `lanes` | the quadratic form; triangular work on large matrices; rows side by side |
 //! | `packing` | streams of small integers in 32-bit words |
 #![forbid(unsafe_code)]
+#![allow(clippy::needless_range_loop, reason = "lanes of several lines are walked side by side")]
 
 mod dense;
 mod factor;
