@@ -9,95 +9,86 @@
 use crate::feedback::LaneSteps;
 use crate::grid::stored;
 use crate::lanes::{LANES, Line, ZERO, widest};
-use crate::round::Block;
+use crate::round::Panel;
 use crate::{Factor, Grid, Method, Steps};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// Polishes codes and steps in place; gives dW G dW^T of every row.
-pub(crate) fn polish(
-    block: &mut Block,
-    natural: &[Line],
-    gram: &[f32],
-    factor: &Factor,
-    method: &Method,
-    rounds: usize,
-) -> [f64; LANES] {
-    let columns = factor.columns();
-    let mut members: Vec<Vec<u32>> = vec![Vec::new(); method.groups(columns)];
-    factor.groups().iter().zip(0..).for_each(|(group, column)| members[*group as usize].push(column));
-    let mut changes = block.changes(natural, factor);
-    let mut gradient = vec![ZERO; columns];
-    let all: Vec<u32> = (0..columns as u32).collect();
-    add_product(&mut gradient, &changes, gram, &all);
+/// Polishes codes and steps in place; gives tr(dW G dW^T).
+pub(crate) fn polish(panel: &mut Panel, gram: &[f32], factor: &Factor, method: &Method, rounds: usize) -> f64 {
+    let (columns, stacks) = (factor.columns(), panel.stacks);
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); method.groups(columns)];
+    factor.groups().iter().enumerate().for_each(|(column, group)| members[*group as usize].push(column));
+    let mut changes = panel.changes(factor);
+    let mut gradient = vec![ZERO; columns * stacks];
+    let all: Vec<usize> = (0..columns).collect();
+    add_product(&mut gradient, &changes, gram, &all, stacks);
     for _ in 0..rounds {
-        for (members, steps) in members.iter().zip(&mut block.steps) {
-            let of_group = |column: &u32| *column as usize;
-            let mut group = Group {
-                gram: members
-                    .iter()
-                    .flat_map(|i| members.iter().map(|j| gram[of_group(i) * columns + of_group(j)]))
-                    .collect(),
-                weights: members.iter().map(|column| natural[of_group(column)]).collect(),
-                codes: members.iter().map(|column| block.codes[of_group(column)]).collect(),
-                changes: members.iter().map(|column| changes[of_group(column)]).collect(),
-                gradient: members.iter().map(|column| gradient[of_group(column)]).collect(),
-            };
-            widest(
-                #[inline(always)]
-                || {
-                    group.refit(steps);
-                    group.descend(&LaneSteps::of(steps), method.grid);
-                },
-            );
-            let mut moved = Vec::with_capacity(members.len());
-            for (number, column) in members.iter().enumerate() {
-                let before = std::mem::replace(&mut changes[of_group(column)], group.changes[number]);
-                moved.push(std::array::from_fn(|lane| group.changes[number][lane] - before[lane]));
-                block.codes[of_group(column)] = group.codes[number];
+        for (number, members) in members.iter().enumerate() {
+            let square: Vec<f32> =
+                members.iter().flat_map(|i| members.iter().map(move |j| gram[i * columns + j])).collect();
+            let mut moved = vec![ZERO; members.len() * stacks];
+            for stack in 0..stacks {
+                let of = |lines: &[Line]| members.iter().map(|column| lines[column * stacks + stack]).collect();
+                let mut group = Group {
+                    gram: &square,
+                    weights: of(&panel.weights),
+                    codes: of(&panel.codes),
+                    changes: of(&changes),
+                    gradient: of(&gradient),
+                };
+                let steps = &mut panel.steps[number * stacks + stack];
+                widest(
+                    #[inline(always)]
+                    || {
+                        group.refit(steps);
+                        group.descend(&LaneSteps::of(steps), method.grid);
+                    },
+                );
+                for (place, column) in members.iter().enumerate() {
+                    let before = std::mem::replace(&mut changes[column * stacks + stack], group.changes[place]);
+                    moved[place * stacks + stack] =
+                        std::array::from_fn(|lane| group.changes[place][lane] - before[lane]);
+                    panel.codes[column * stacks + stack] = group.codes[place];
+                }
             }
-            add_product(&mut gradient, &moved, gram, members);
+            add_product(&mut gradient, &moved, gram, members, stacks);
         }
     }
-    let mut error = [0.0; LANES];
-    for (change, gradient) in changes.iter().zip(&gradient) {
-        for lane in 0..LANES {
-            error[lane] += f64::from(change[lane]) * f64::from(gradient[lane]);
-        }
-    }
-    error.map(|error| error.max(0.0))
+    let product = |(change, gradient): (&f32, &f32)| f64::from(*change) * f64::from(*gradient);
+    let error: f64 = changes.as_flattened().iter().zip(gradient.as_flattened()).map(product).sum();
+    error.max(0.0)
 }
 
 /// Adds G[members, :]^T times changes of these columns to the gradient of all.
-fn add_product(gradient: &mut [Line], changes: &[Line], gram: &[f32], members: &[u32]) {
-    let columns = gradient.len();
-    let rows = members.len();
-    let first = members.first().map_or(0, |first| *first as usize);
-    let together = members.iter().zip(first as u32..).all(|(member, place)| *member == place);
+fn add_product(gradient: &mut [Line], changes: &[Line], gram: &[f32], members: &[usize], stacks: usize) {
+    let (columns, rows) = (gradient.len() / stacks, members.len());
+    let first = members.first().copied().unwrap_or(0);
+    let together = members.iter().zip(first..).all(|(member, place)| *member == place);
     let gathered: Vec<f32>;
     let rows_of_gram = if together {
         &gram[first * columns..][..rows * columns]
     } else {
-        gathered = members.iter().flat_map(|row| &gram[*row as usize * columns..][..columns]).copied().collect();
+        gathered = members.iter().flat_map(|row| &gram[row * columns..][..columns]).copied().collect();
         &gathered
     };
     let rows_of_gram = MatRef::from_row_major_slice(rows_of_gram, rows, columns);
-    let changes = MatRef::from_row_major_slice(changes.as_flattened(), rows, LANES);
-    let out = MatMut::from_row_major_slice_mut(gradient.as_flattened_mut(), columns, LANES);
+    let changes = MatRef::from_row_major_slice(changes.as_flattened(), rows, stacks * LANES);
+    let out = MatMut::from_row_major_slice_mut(gradient.as_flattened_mut(), columns, stacks * LANES);
     matmul(out, Accum::Add, rows_of_gram.transpose(), changes, 1.0, Par::Seq);
 }
 
 /// The columns of one group.
-struct Group {
+struct Group<'a> {
     /// `[members, members]`.
-    gram: Vec<f32>,
+    gram: &'a [f32],
     weights: Vec<Line>,
     codes: Vec<Line>,
     changes: Vec<Line>,
     gradient: Vec<Line>,
 }
 
-impl Group {
+impl Group<'_> {
     /// Sets each scale to the best one for the codes.
     #[inline(always)]
     fn refit(&mut self, steps: &mut [Steps; LANES]) {
