@@ -1,6 +1,6 @@
 //! What a calibration shows: figures of every tensor, outlier channels, coverage of experts, super weights.
 
-use super::{Calibrated, Peaks};
+use super::{Calibrated, Importance, Peaks};
 use crate::failure::{Class, Failure};
 use crate::job::Weights;
 use crate::statistics::{Origin, figures, gathered};
@@ -13,14 +13,20 @@ use llmq_plugin_api::wire::{Role, StatisticsName, StatisticsPart, TensorDescript
 
 /// Figures of every linear layer, under Hugging Face's names.
 pub fn tensor_figures(tensors: &[TensorDescription], calibrated: &Calibrated) -> Vec<TensorFigures> {
-    let name = |(index, tensor): (usize, &TensorDescription)| StatisticsName {
-        name: tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name).to_owned(),
-        columns: calibrated.importance.columns(index as u32) as u64,
-        parts: calibrated.importance.parts(index as u32),
+    let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    named_figures(&names, &calibrated.importance)
+}
+
+/// Figures of the tensors of these names, which `importance` knows by their places.
+pub fn named_figures(names: &[&str], importance: &Importance) -> Vec<TensorFigures> {
+    let name = |(index, name): (usize, &&str)| StatisticsName {
+        name: name.strip_suffix(".weight").unwrap_or(name).to_owned(),
+        columns: importance.columns(index as u32) as u64,
+        parts: importance.parts(index as u32),
     };
-    let names: Vec<StatisticsName> = tensors.iter().enumerate().map(name).collect();
+    let names: Vec<StatisticsName> = names.iter().enumerate().map(name).collect();
     let origin = Origin { datasets: Vec::new(), chunk_size: 1, chunks: 0 };
-    let table = gathered(&names, origin, |part: StatisticsPart| calibrated.importance.of(part));
+    let table = gathered(&names, origin, |part: StatisticsPart| importance.of(part));
     figures(&table)
 }
 

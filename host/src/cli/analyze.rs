@@ -11,13 +11,12 @@ use crate::identity::{model_identity, text_identity};
 use crate::memory::Sampler;
 use crate::pass::{Services, Subject};
 use crate::plugins::{Catalogue, Search, discover};
-use crate::statistics::{Origin, Readers, Table, gathered, write};
+use crate::statistics::{Origin, Readers, Table, write};
 use crate::stored;
 use crate::threads::pool;
 use llmq_calibration::{Options, Settings};
 use llmq_measure::report::{AnalysisReport, Document};
 use llmq_plugin_api::client::Loaded;
-use llmq_plugin_api::wire::Role;
 use llmq_text::Samples;
 use std::path::Path;
 use std::sync::Arc;
@@ -83,7 +82,11 @@ pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(
 }
 
 /// The plugin that writes an importance matrix, and the form.
-fn target(catalogue: &Catalogue, path: &Path, typed: Option<&str>) -> Result<(Arc<Loaded>, String), Failure> {
+pub(super) fn target(
+    catalogue: &Catalogue,
+    path: &Path,
+    typed: Option<&str>,
+) -> Result<(Arc<Loaded>, String), Failure> {
     let mut readers = Readers::new(catalogue, None);
     let writes = |loaded: &&Arc<Loaded>| loaded.backend.statistics_forms().is_ok_and(|forms| !forms.is_empty());
     let Some(loaded) = readers.all().iter().find(writes).cloned() else {
@@ -102,20 +105,12 @@ fn importance(
     loaded: &Loaded,
     process_output: bool,
 ) -> Result<Table, Failure> {
-    let mut importance = calibrated.importance.clone();
-    let description = subject.weights().description();
-    if !process_output {
-        let heads = description.tensors.iter().enumerate();
-        let heads = heads.filter(|(_, tensor)| matches!(tensor.role, Role::OutputHead | Role::TokenEmbedding));
-        heads.for_each(|(index, _)| importance.forget(index as u32));
-    }
-    let names = loaded.backend.statistics_names(&subject.source).map_err(Failure::from)?.names;
     let origin = Origin {
         datasets: samples.report.files.iter().map(|file| file.name.clone()).collect(),
         chunk_size: samples.seqlen as u64,
         chunks: samples.report.samples as u64,
     };
-    Ok(gathered(&names, origin, |part| importance.of(part)))
+    calibrate::matrix(calibrated.importance.clone(), &subject.source, origin, loaded, process_output)
 }
 
 fn report(
