@@ -1,13 +1,11 @@
-//! What a calibration shows: figures of every tensor, outlier channels, coverage of experts, super weights.
+//! What a calibration shows: figures of every tensor, outlier channels, coverage of experts.
 
-use super::{Calibrated, Importance, Peaks};
+use super::{Calibrated, Importance};
 use crate::failure::{Class, Failure};
-use crate::job::Weights;
 use crate::statistics::{Origin, figures, gathered};
 use llmq_calibration::{Entry, Record};
 use llmq_measure::findings::{
-    ChannelOutliers, DownProjection, ExpertCoverage, OUTLIER_RATIO, Peak, SuperWeight, SuperWeightRule, TensorFigures,
-    expert_coverage, outlier_channels, super_weights,
+    ChannelOutliers, ExpertCoverage, OUTLIER_RATIO, TensorFigures, expert_coverage, outlier_channels,
 };
 use llmq_plugin_api::wire::{Role, StatisticsName, StatisticsPart, TensorDescription};
 
@@ -56,36 +54,4 @@ pub fn experts(calibrated: &Calibrated, tokens: u64) -> Vec<ExpertCoverage> {
         Some(expert_coverage((*layer)?, tokens, &counts))
     };
     calibrated.entries.iter().filter_map(routed).collect()
-}
-
-/// The largest magnitudes around the last linear layers of feed-forward blocks, and the weights that they give away.
-pub fn super_weights_of(
-    weights: &dyn Weights,
-    calibrated: &Calibrated,
-) -> Result<(Vec<DownProjection>, Vec<SuperWeight>), Failure> {
-    let tensors = &weights.description().tensors;
-    let peak = |peak: super::Peak| Peak { channel: peak.channel, value: f64::from(peak.value), typical: None };
-    let projection = |(layer, peaks): &(u32, Peaks)| {
-        let tensor = &tensors[peaks.linear];
-        DownProjection {
-            tensor: tensor.name.clone(),
-            layer: *layer,
-            expert: tensor.expert,
-            input: peak(peaks.arrived),
-            output: peak(peaks.left),
-        }
-    };
-    let projections: Vec<DownProjection> = calibrated.peaks.iter().map(projection).collect();
-    let mut found = super_weights(&projections, &SuperWeightRule::default());
-    for weight in &mut found {
-        let Some(index) = tensors.iter().position(|tensor| tensor.name == weight.tensor) else { continue };
-        // Only matrices with a row per output can be looked up by row and column.
-        let tensor = &tensors[index];
-        if tensor.shape.len() == 2 && weight.row < tensor.rows() as usize && weight.column < tensor.columns() as usize {
-            let mut row = vec![0.0; tensor.columns() as usize];
-            weights.read_rows(index, weight.row as u64, &mut row)?;
-            weight.weight = Some(f64::from(row[weight.column]));
-        }
-    }
-    Ok((projections, found))
 }

@@ -74,7 +74,10 @@ pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(
             table.entries.len()
         ));
     }
-    let report = report(&subject, &calibrated, &samples, warnings, sampler.peaks().anonymous)?;
+    let found = calibrate::find_super_weights(&subject, &calibrated.peaks, &samples, args.super_weights, &services)?;
+    let mut report = report(&subject, &calibrated, &samples, warnings, sampler.peaks().anonymous)?;
+    (report.super_weights, report.super_weight_rounds) = (found.weights, found.rounds);
+    report.down_projections = found.projections;
     if let Some(page) = page {
         page.write(&report)?;
     }
@@ -124,7 +127,6 @@ fn report(
     let (model, text) = (model_identity(subject.weights())?, text_identity(&samples.report));
     let figures = calibrate::tensor_figures(&subject.weights().description().tensors, calibrated);
     let mut report = AnalysisReport::new(&tool, model, text, samples.report.samples, samples.seqlen, figures);
-    (report.down_projections, report.super_weights) = calibrate::super_weights_of(subject.weights(), calibrated)?;
     report.outliers = calibrate::outliers(calibrated)?;
     report.experts = calibrate::experts(calibrated, samples.tokens.len() as u64);
     report.peak_memory_bytes = Some(peak);
