@@ -32,7 +32,7 @@ pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(
         args.imatrix.as_deref().map(|path| target(&catalogue, path, args.imatrix_form.as_deref())).transpose()?;
     let sampler = Sampler::start();
     let cancel = Cancel::default();
-    let resumable = if args.statistics.is_some() { Stopping::Resumable } else { Stopping::Lost };
+    let resumable = if args.statistics.is_some() { Stopping::Gathering } else { Stopping::Whole };
     let _watch = Watch::start(&cancel, screen, resumable)?;
     let narrator = Narrator::new(Arc::clone(screen));
 

@@ -24,7 +24,7 @@ pub fn run(args: EvaluateArgs, search: &Search, screen: &Arc<Screen>) -> Result<
     let spec = meant(args)?;
     let sampler = Sampler::start();
     let cancel = Cancel::default();
-    let _watch = Watch::start(&cancel, screen, Stopping::Lost)?;
+    let _watch = Watch::start(&cancel, screen, Stopping::Whole)?;
     let narrator = Narrator::new(Arc::clone(screen));
     let catalogue = discover(search);
     let open = |path: &Path| {
