@@ -39,8 +39,10 @@ impl<'a> Gather<'a> {
         if let Some(problem) = self.problem {
             return Err(Failure::new(Class::General, problem.to_string()));
         }
+        let mut peaks: Vec<Peaks> = self.peaks.into_values().collect();
+        peaks.iter_mut().for_each(Peaks::settle);
         let entries = self.feeds.into_values().map(|feed| feed.collector.finish(feed.sources));
-        Ok((entries.collect(), self.peaks.into_values().collect()))
+        Ok((entries.collect(), peaks))
     }
 
     /// Experts of the model, for the feeds of single experts.

@@ -1,6 +1,7 @@
 //! The largest magnitudes around the last linear layer of a feed-forward block: where super weights show.
 
 use llmq_forward::Arrival;
+use llmq_measure::findings::SuperWeightRule;
 
 /// The largest magnitude that was seen, and where.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -18,8 +19,10 @@ pub struct Peak {
 pub struct Side {
     /// The largest magnitude.
     pub peak: Peak,
-    /// Largest magnitude of each channel.
-    pub largest: Vec<f32>,
+    /// The channel in the middle: the median of the channels' largest magnitudes. Known once all rows were seen.
+    pub typical: Option<f64>,
+    /// Largest magnitude of each channel, until then.
+    largest: Vec<f32>,
 }
 
 /// Both sides of a linear layer.
@@ -29,7 +32,7 @@ pub struct Peaks {
     pub linear: usize,
     /// What arrived.
     pub arrived: Side,
-    /// The whole row that held the peak of what arrived.
+    /// The whole row that held the peak of what arrived, if that stands far above the channel in the middle.
     pub row: Vec<f32>,
     /// What left.
     pub left: Side,
@@ -51,6 +54,16 @@ impl Peaks {
     /// Rows leave.
     pub fn leave(&mut self, departure: &Arrival<'_>, first: usize) {
         self.left.look(departure, first);
+    }
+
+    /// All rows were seen: only what findings need stays, because models have tens of thousands of experts.
+    pub fn settle(&mut self) {
+        self.arrived.settle();
+        self.left.settle();
+        let far = SuperWeightRule::default().ratio * self.arrived.typical.unwrap_or(0.0);
+        if f64::from(self.arrived.peak.value.abs()) < far {
+            self.row = Vec::new();
+        }
     }
 }
 
@@ -76,13 +89,14 @@ impl Side {
         holder
     }
 
-    /// The channel in the middle: the median of the channels' largest magnitudes.
-    pub fn typical(&self) -> Option<f64> {
-        let mut sorted = self.largest.clone();
+    fn settle(&mut self) {
+        let mut sorted = std::mem::take(&mut self.largest);
         sorted.sort_unstable_by(f32::total_cmp);
         let middle = sorted.len() / 2;
-        let upper = f64::from(*sorted.get(middle)?);
-        Some(if sorted.len().is_multiple_of(2) { 0.5 * (upper + f64::from(sorted[middle - 1])) } else { upper })
+        let upper = sorted.get(middle).copied().map(f64::from);
+        let lower = if sorted.len().is_multiple_of(2) { middle.checked_sub(1) } else { Some(middle) };
+        let lower = lower.and_then(|lower| sorted.get(lower)).copied().map(f64::from);
+        self.typical = upper.zip(lower).map(|(upper, lower)| 0.5 * (upper + lower));
     }
 }
 
@@ -102,8 +116,20 @@ mod tests {
         arrive(&[4.0, 0.0, f32::INFINITY, 0.0, 0.5, 0.0], &[1, 2], 100);
         assert_eq!(peaks.arrived.peak, Peak { value: -4.0, channel: 2, token: 5 }, "the first of equal ones");
         assert_eq!(peaks.arrived.largest, [4.0, 2.0, 4.0]);
-        assert_eq!((peaks.row[0], peaks.row[2], peaks.arrived.typical()), (3.0, -4.0, Some(4.0)));
-        assert_eq!(Side { largest: vec![1.0, 5.0, 2.0, 9.0], ..Side::default() }.typical(), Some(3.5));
-        assert_eq!(Side::default().typical(), None);
+        assert_eq!((peaks.row[0], peaks.row[2]), (3.0, -4.0));
+        peaks.settle();
+        assert_eq!((peaks.arrived.typical, peaks.left.typical, peaks.row.len()), (Some(4.0), None, 0), "no far peak");
+        let mut far = Side { largest: vec![1.0, 5.0, 2.0, 9.0], ..Side::default() };
+        far.settle();
+        assert_eq!(far.typical, Some(3.5));
+    }
+
+    #[test]
+    fn the_row_of_a_far_peak_stays() {
+        let mut peaks = Peaks::new(7);
+        let rows = Rows { values: vec![1.0, -40.0, 0.5], columns: 3 };
+        peaks.arrive(&Arrival { linears: &[7], expert: None, tokens: Tokens::All, rows: &rows }, 0);
+        peaks.settle();
+        assert_eq!((peaks.row.as_slice(), peaks.arrived.typical), (rows.values.as_slice(), Some(1.0)));
     }
 }

@@ -65,7 +65,7 @@ fn candidates(
     let side = |side: &super::Side| Peak {
         channel: side.peak.channel,
         value: f64::from(side.peak.value),
-        typical: side.typical(),
+        typical: side.typical,
     };
     let projection = |(layer, peaks): &(u32, Peaks)| {
         let tensor = &tensors[peaks.linear];
