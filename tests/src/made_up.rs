@@ -47,7 +47,7 @@ pub fn write_safetensors(path: &Path, tensors: impl Iterator<Item = Stored>) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// The tensors of a file that [`write_safetensors`] wrote.
+/// The tensors of a file of BF16, F16 and U8.
 pub fn read_safetensors(path: &Path) -> Vec<Stored> {
     let bytes = std::fs::read(path).unwrap();
     let (length, rest) = bytes.split_first_chunk::<8>().expect("a length");
@@ -55,8 +55,13 @@ pub fn read_safetensors(path: &Path) -> Vec<Stored> {
     let header: Value = serde_json::from_slice(header).unwrap();
     let tensor = |(name, entry): (&String, &Value)| {
         let place = |at: usize| entry["data_offsets"][at].as_u64().unwrap() as usize;
-        let dtype = if entry["dtype"] == "U8" { "U8" } else { "BF16" };
+        let dtype = match entry["dtype"].as_str().unwrap() {
+            "U8" => "U8",
+            "F16" => "F16",
+            "BF16" => "BF16",
+            other => panic!("{name} is {other}"),
+        };
         (name.clone(), dtype, entry["shape"].clone(), data[place(0)..place(1)].to_vec())
     };
-    header.as_object().unwrap().iter().map(tensor).collect()
+    header.as_object().unwrap().iter().filter(|(name, _)| *name != "__metadata__").map(tensor).collect()
 }

@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM in the middle of a job: a clean stop, a word on how to go on, and the same bytes after going on.
 #![cfg(unix)]
 
-use llmq_tests::{Outcome, Workdir};
+use llmq_tests::{Outcome, Program, Workdir, golden, repository};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,10 +22,15 @@ fn arguments<'a>(model: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
 
 /// Starts the job, sends a signal once units are at work, and waits for the end.
 fn stopped(folder: &Workdir, model: &Path, signal: &str, more: &[&str]) -> Outcome {
-    let mut child = folder.program(arguments(model, more)).start();
+    stopped_at(folder.program(arguments(model, more)), signal, "Quantizing   0%")
+}
+
+/// The same, once `sign` was said.
+fn stopped_at(call: Program, signal: &str, sign: &str) -> Outcome {
+    let mut child = call.start();
     let mut said = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    while !said.contains("Quantizing   0%") {
+    while !said.contains(sign) {
         assert!(stderr.read_line(&mut said).unwrap() > 0, "the job ended before it could be stopped:\n{said}");
     }
     let kill = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
@@ -74,4 +79,18 @@ fn a_stopped_job_is_an_error_object_in_json() {
     assert_eq!(outcome.code, 130, "{outcome:?}");
     assert_eq!((&object["error_code"], &object["error_type"]), (&130.into(), &"InterruptedError".into()));
     assert!(object["suggestion"].as_str().unwrap().contains("--resume"), "{object}");
+}
+
+#[test]
+fn a_stopped_evaluation_leaves_nothing() {
+    let folder = Workdir::new();
+    let text = std::fs::read_to_string(golden::path("tiny-model.text.txt")).unwrap();
+    std::fs::write(folder.join("long.txt"), text.repeat(8)).unwrap();
+    let model = repository::tiny_model();
+    let line = ["evaluate", "--data", "long.txt", "--context", "256", "--save-base-logits", "own.kld"];
+    let call = folder.program(line).args([model.as_os_str()]);
+    let outcome = stopped_at(call, "-INT", "Running the model");
+    assert_eq!(outcome.code, 130, "{outcome:?}");
+    assert!(outcome.stderr.contains("starts over") && !outcome.stderr.contains("--no-checkpoints"), "{outcome:?}");
+    assert!(!folder.listing(".").iter().any(|name| name.contains("own.kld")), "{:?}", folder.listing("."));
 }

@@ -1,26 +1,30 @@
-//! What a calibration shows: figures of every tensor, outlier channels, coverage of experts, super weights.
+//! What a calibration shows: figures of every tensor, outlier channels, coverage of experts.
 
-use super::{Calibrated, Peaks};
+use super::{Calibrated, Importance};
 use crate::failure::{Class, Failure};
-use crate::job::Weights;
 use crate::statistics::{Origin, figures, gathered};
 use llmq_calibration::{Entry, Record};
 use llmq_measure::findings::{
-    ChannelOutliers, DownProjection, ExpertCoverage, OUTLIER_RATIO, Peak, SuperWeight, SuperWeightRule, TensorFigures,
-    expert_coverage, outlier_channels, super_weights,
+    ChannelOutliers, ExpertCoverage, OUTLIER_RATIO, TensorFigures, expert_coverage, outlier_channels,
 };
 use llmq_plugin_api::wire::{Role, StatisticsName, StatisticsPart, TensorDescription};
 
 /// Figures of every linear layer, under Hugging Face's names.
 pub fn tensor_figures(tensors: &[TensorDescription], calibrated: &Calibrated) -> Vec<TensorFigures> {
-    let name = |(index, tensor): (usize, &TensorDescription)| StatisticsName {
-        name: tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name).to_owned(),
-        columns: calibrated.importance.columns(index as u32) as u64,
-        parts: calibrated.importance.parts(index as u32),
+    let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    named_figures(&names, &calibrated.importance)
+}
+
+/// Figures of the tensors of these names, which `importance` knows by their places.
+pub fn named_figures(names: &[&str], importance: &Importance) -> Vec<TensorFigures> {
+    let name = |(index, name): (usize, &&str)| StatisticsName {
+        name: name.strip_suffix(".weight").unwrap_or(name).to_owned(),
+        columns: importance.columns(index as u32) as u64,
+        parts: importance.parts(index as u32),
     };
-    let names: Vec<StatisticsName> = tensors.iter().enumerate().map(name).collect();
+    let names: Vec<StatisticsName> = names.iter().enumerate().map(name).collect();
     let origin = Origin { datasets: Vec::new(), chunk_size: 1, chunks: 0 };
-    let table = gathered(&names, origin, |part: StatisticsPart| calibrated.importance.of(part));
+    let table = gathered(&names, origin, |part: StatisticsPart| importance.of(part));
     figures(&table)
 }
 
@@ -50,36 +54,4 @@ pub fn experts(calibrated: &Calibrated, tokens: u64) -> Vec<ExpertCoverage> {
         Some(expert_coverage((*layer)?, tokens, &counts))
     };
     calibrated.entries.iter().filter_map(routed).collect()
-}
-
-/// The largest magnitudes around the last linear layers of feed-forward blocks, and the weights that they give away.
-pub fn super_weights_of(
-    weights: &dyn Weights,
-    calibrated: &Calibrated,
-) -> Result<(Vec<DownProjection>, Vec<SuperWeight>), Failure> {
-    let tensors = &weights.description().tensors;
-    let peak = |peak: super::Peak| Peak { channel: peak.channel, value: f64::from(peak.value), typical: None };
-    let projection = |(layer, peaks): &(u32, Peaks)| {
-        let tensor = &tensors[peaks.linear];
-        DownProjection {
-            tensor: tensor.name.clone(),
-            layer: *layer,
-            expert: tensor.expert,
-            input: peak(peaks.arrived),
-            output: peak(peaks.left),
-        }
-    };
-    let projections: Vec<DownProjection> = calibrated.peaks.iter().map(projection).collect();
-    let mut found = super_weights(&projections, &SuperWeightRule::default());
-    for weight in &mut found {
-        let Some(index) = tensors.iter().position(|tensor| tensor.name == weight.tensor) else { continue };
-        // Only matrices with a row per output can be looked up by row and column.
-        let tensor = &tensors[index];
-        if tensor.shape.len() == 2 && weight.row < tensor.rows() as usize && weight.column < tensor.columns() as usize {
-            let mut row = vec![0.0; tensor.columns() as usize];
-            weights.read_rows(index, weight.row as u64, &mut row)?;
-            weight.weight = Some(f64::from(row[weight.column]));
-        }
-    }
-    Ok((projections, found))
 }

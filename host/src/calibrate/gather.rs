@@ -1,5 +1,6 @@
 //! Looks on while a layer runs: what arrives at its linear layers goes into statistics, feed by feed.
 
+use super::Peaks;
 use crate::failure::{Class, Failure};
 use crate::pass::Watch;
 use llmq_calibration::{CollectError, Collector, Entry, Settings, Source};
@@ -7,28 +8,6 @@ use llmq_forward::{Arrival, Observer, Tokens};
 use llmq_plugin_api::wire::{ModelDescription, Role};
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// The largest magnitude that was seen, and where.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Peak {
-    /// The value, with its sign.
-    pub value: f32,
-    /// Channel.
-    pub channel: usize,
-    /// Token, counted over all samples.
-    pub token: usize,
-}
-
-/// Largest magnitudes around the last linear layer of a feed-forward block.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Peaks {
-    /// Tensor of the linear layer.
-    pub linear: usize,
-    /// What arrived.
-    pub arrived: Peak,
-    /// What left.
-    pub left: Peak,
-}
 
 /// Gathers the statistics of one layer.
 pub struct Gather<'a> {
@@ -60,8 +39,10 @@ impl<'a> Gather<'a> {
         if let Some(problem) = self.problem {
             return Err(Failure::new(Class::General, problem.to_string()));
         }
+        let mut peaks: Vec<Peaks> = self.peaks.into_values().collect();
+        peaks.iter_mut().for_each(Peaks::settle);
         let entries = self.feeds.into_values().map(|feed| feed.collector.finish(feed.sources));
-        Ok((entries.collect(), self.peaks.into_values().collect()))
+        Ok((entries.collect(), peaks))
     }
 
     /// Experts of the model, for the feeds of single experts.
@@ -96,18 +77,6 @@ impl<'a> Gather<'a> {
             }
         }
     }
-
-    fn peak(&self, arrival: &Arrival<'_>) -> Peak {
-        let mut peak = Peak::default();
-        for (position, value) in arrival.rows.values.iter().enumerate() {
-            if value.abs() > peak.value.abs() && value.is_finite() {
-                let row = position / arrival.rows.columns;
-                let token = self.batch.start + arrival.tokens.of_row(row);
-                peak = Peak { value: *value, channel: position % arrival.rows.columns, token };
-            }
-        }
-        peak
-    }
 }
 
 impl Observer for Gather<'_> {
@@ -119,22 +88,14 @@ impl Observer for Gather<'_> {
         if !matches!(self.description.tensors[linear].role, Role::FfnDown | Role::ExpertDown | Role::SharedExpertDown) {
             return;
         }
-        let peak = self.peak(&arrival);
-        let none = Peaks { linear, arrived: Peak::default(), left: Peak::default() };
-        let found = self.peaks.entry((linear, arrival.expert)).or_insert(none);
-        if peak.value.abs() > found.arrived.value.abs() {
-            found.arrived = peak;
-        }
+        let first = self.batch.start;
+        self.peaks.entry((linear, arrival.expert)).or_insert_with(|| Peaks::new(linear)).arrive(&arrival, first);
     }
 
     fn leave(&mut self, departure: Arrival<'_>) {
-        let peak = self.peak(&departure);
-        let Some(linear) = departure.linears.first() else { return };
-        if let Some(found) = self.peaks.get_mut(&(*linear, departure.expert))
-            && peak.value.abs() > found.left.value.abs()
-        {
-            found.left = peak;
-        }
+        let first = self.batch.start;
+        let found = departure.linears.first().and_then(|linear| self.peaks.get_mut(&(*linear, departure.expert)));
+        found.into_iter().for_each(|found| found.leave(&departure, first));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sums of squares by source tensor: what importance matrices are made of.
 
 use llmq_calibration::Entry;
-use llmq_plugin_api::wire::{StatisticsPart, TensorDescription};
+use llmq_plugin_api::wire::StatisticsPart;
 use std::collections::HashMap;
 
 /// Sums of squares of the channels that arrive at every linear layer.
@@ -12,11 +12,11 @@ pub struct Importance {
 }
 
 impl Importance {
-    /// From the entries of all layers.
-    pub fn new(tensors: &[TensorDescription], entries: &[(Option<u32>, Entry)]) -> Importance {
-        let indices: HashMap<&str, usize> = tensors.iter().enumerate().map(|(i, t)| (t.name.as_str(), i)).collect();
+    /// From entries, by tensors of these names.
+    pub fn new<'a>(names: impl Iterator<Item = &'a str>, entries: impl Iterator<Item = &'a Entry>) -> Importance {
+        let indices: HashMap<&str, usize> = names.enumerate().map(|(index, name)| (name, index)).collect();
         let mut sums = HashMap::new();
-        for (_, entry) in entries {
+        for entry in entries {
             for source in &entry.sources {
                 let (Some(index), Some(records)) =
                     (indices.get(source.tensor.as_str()), entry.records_of(&source.tensor))

@@ -30,7 +30,7 @@ pub struct Calibrated {
 }
 
 /// Unit of the output head.
-const HEAD: &str = "head";
+pub const HEAD: &str = "head";
 
 /// Takes the samples through the model.
 pub fn calibrate(
@@ -116,7 +116,9 @@ fn run(
         }
     };
     entries.extend(head.into_iter().map(|entry| (None, slim(entry))));
-    Ok(Calibrated { importance: Importance::new(&description.tensors, &entries), peaks, entries })
+    let names = description.tensors.iter().map(|tensor| tensor.name.as_str());
+    let importance = Importance::new(names, entries.iter().map(|(_, entry)| entry));
+    Ok(Calibrated { importance, peaks, entries })
 }
 
 /// Gram matrices and rows are in the folder; in memory they would add up over the layers.

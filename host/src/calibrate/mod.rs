@@ -5,17 +5,32 @@
 //! | `gather` | [`Gather`]: looks on while one layer runs |
 //! | `layers` | [`calibrate`]: layer by layer, into a folder that is gone on with |
 //! | `importance` | sums of squares by source tensor, for importance matrices |
+//! | `matrix` | those sums as an importance matrix, in a plugin's words |
+//! | `kept` | a folder that was gathered before |
 //! | `findings` | what it all shows, for the report |
+//! | `peaks` | the largest magnitudes around the last layers of feed-forward blocks |
+//! | `super_weights` | [`find_super_weights`]: the weights that such peaks give away, found in rounds |
+//! | `zeroed` | a model with single weights set to zero |
 //! | `text` | the samples: typed files, or the bundled text with a warning |
 
 mod findings;
 mod gather;
 mod importance;
+mod kept;
 mod layers;
+mod matrix;
+mod peaks;
+mod super_weights;
 mod text;
+mod zeroed;
 
-pub use findings::{experts, outliers, super_weights_of, tensor_figures};
-pub use gather::{Gather, Peak, Peaks};
+pub use findings::{experts, named_figures, outliers, tensor_figures};
+pub use gather::Gather;
 pub use importance::Importance;
-pub use layers::{Calibrated, CalibrationSpec, calibrate};
+pub use kept::{Kept, unusable};
+pub use layers::{Calibrated, CalibrationSpec, HEAD, calibrate};
+pub use matrix::matrix;
+pub use peaks::{Peak, Peaks, Side};
+pub use super_weights::{Found, find_super_weights};
 pub use text::{TextSpec, read_text};
+pub use zeroed::Zeroed;

@@ -11,13 +11,12 @@ use crate::identity::{model_identity, text_identity};
 use crate::memory::Sampler;
 use crate::pass::{Services, Subject};
 use crate::plugins::{Catalogue, Search, discover};
-use crate::statistics::{Origin, Readers, Table, gathered, write};
+use crate::statistics::{Origin, Readers, Table, write};
 use crate::stored;
 use crate::threads::pool;
 use llmq_calibration::{Options, Settings};
 use llmq_measure::report::{AnalysisReport, Document};
 use llmq_plugin_api::client::Loaded;
-use llmq_plugin_api::wire::Role;
 use llmq_text::Samples;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(
         args.imatrix.as_deref().map(|path| target(&catalogue, path, args.imatrix_form.as_deref())).transpose()?;
     let sampler = Sampler::start();
     let cancel = Cancel::default();
-    let resumable = if args.statistics.is_some() { Stopping::Resumable } else { Stopping::Lost };
+    let resumable = if args.statistics.is_some() { Stopping::Gathering } else { Stopping::Whole };
     let _watch = Watch::start(&cancel, screen, resumable)?;
     let narrator = Narrator::new(Arc::clone(screen));
 
@@ -75,7 +74,10 @@ pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(
             table.entries.len()
         ));
     }
-    let report = report(&subject, &calibrated, &samples, warnings, sampler.peaks().anonymous)?;
+    let found = calibrate::find_super_weights(&subject, &calibrated.peaks, &samples, args.super_weights, &services)?;
+    let mut report = report(&subject, &calibrated, &samples, warnings, sampler.peaks().anonymous)?;
+    (report.super_weights, report.super_weight_rounds) = (found.weights, found.rounds);
+    report.down_projections = found.projections;
     if let Some(page) = page {
         page.write(&report)?;
     }
@@ -83,7 +85,11 @@ pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(
 }
 
 /// The plugin that writes an importance matrix, and the form.
-fn target(catalogue: &Catalogue, path: &Path, typed: Option<&str>) -> Result<(Arc<Loaded>, String), Failure> {
+pub(super) fn target(
+    catalogue: &Catalogue,
+    path: &Path,
+    typed: Option<&str>,
+) -> Result<(Arc<Loaded>, String), Failure> {
     let mut readers = Readers::new(catalogue, None);
     let writes = |loaded: &&Arc<Loaded>| loaded.backend.statistics_forms().is_ok_and(|forms| !forms.is_empty());
     let Some(loaded) = readers.all().iter().find(writes).cloned() else {
@@ -102,20 +108,12 @@ fn importance(
     loaded: &Loaded,
     process_output: bool,
 ) -> Result<Table, Failure> {
-    let mut importance = calibrated.importance.clone();
-    let description = subject.weights().description();
-    if !process_output {
-        let heads = description.tensors.iter().enumerate();
-        let heads = heads.filter(|(_, tensor)| matches!(tensor.role, Role::OutputHead | Role::TokenEmbedding));
-        heads.for_each(|(index, _)| importance.forget(index as u32));
-    }
-    let names = loaded.backend.statistics_names(&subject.source).map_err(Failure::from)?.names;
     let origin = Origin {
         datasets: samples.report.files.iter().map(|file| file.name.clone()).collect(),
         chunk_size: samples.seqlen as u64,
         chunks: samples.report.samples as u64,
     };
-    Ok(gathered(&names, origin, |part| importance.of(part)))
+    calibrate::matrix(calibrated.importance.clone(), &subject.source, origin, loaded, process_output)
 }
 
 fn report(
@@ -129,7 +127,6 @@ fn report(
     let (model, text) = (model_identity(subject.weights())?, text_identity(&samples.report));
     let figures = calibrate::tensor_figures(&subject.weights().description().tensors, calibrated);
     let mut report = AnalysisReport::new(&tool, model, text, samples.report.samples, samples.seqlen, figures);
-    (report.down_projections, report.super_weights) = calibrate::super_weights_of(subject.weights(), calibrated)?;
     report.outliers = calibrate::outliers(calibrated)?;
     report.experts = calibrate::experts(calibrated, samples.tokens.len() as u64);
     report.peak_memory_bytes = Some(peak);

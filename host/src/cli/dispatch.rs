@@ -1,6 +1,8 @@
 //! Runs what is meant, and says how it ended.
 
-use super::{Meant, Narrator, Screen, Unparsed, analyze, evaluate, imatrix, logging, plan, plugins, run_job};
+use super::{
+    Meant, Narrator, Screen, Unparsed, analyze, evaluate, imatrix, logging, plan, plugins, run_job, statistics,
+};
 use crate::cancel::Cancel;
 use crate::failure::Failure;
 use crate::hub::Extent;
@@ -23,6 +25,7 @@ pub fn dispatch(meant: Meant, screen: &Arc<Screen>) -> Result<u8, Failure> {
         Meant::Analyze { args, search } => analyze::run(*args, &search, screen).map(|()| 0),
         Meant::Evaluate { args, search } => evaluate::run(*args, &search, screen).map(|()| 0),
         Meant::Imatrix { command, search } => imatrix::run(command, &search, screen),
+        Meant::Statistics { command, search } => statistics::run(command, &search, screen),
         Meant::Plan { command, search } => plan::run(&command, &search, screen).map(|()| 0),
         Meant::Plugins { command, search } => plugins::run(command, &search, screen),
     }

@@ -16,6 +16,7 @@ mod report_file;
 mod run_job;
 mod screen;
 mod signals;
+mod statistics;
 mod transfer;
 mod usage;
 

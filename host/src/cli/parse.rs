@@ -49,6 +49,13 @@ pub enum Meant {
         /// Where plugins are.
         search: Search,
     },
+    /// Something about statistics folders.
+    Statistics {
+        /// What.
+        command: super::args::statistics::StatisticsCommand,
+        /// Where plugins are.
+        search: Search,
+    },
     /// Something about plan files.
     Plan {
         /// What.
@@ -79,6 +86,7 @@ pub fn parse(words: &[OsString], screen: &Screen) -> Result<Meant, Unparsed> {
         Command::Analyze(args) => Meant::Analyze { args, search },
         Command::Evaluate(args) => Meant::Evaluate { args, search },
         Command::Imatrix(command) => Meant::Imatrix { command, search },
+        Command::Statistics(command) => Meant::Statistics { command, search },
         Command::Plan(command) => Meant::Plan { command, search },
         Command::Plugins(command) => Meant::Plugins { command, search },
         Command::Quantize(_) => return Err(internal().into()),

@@ -16,6 +16,10 @@ pub enum Stopping {
     Resumable,
     /// A job without one.
     Lost,
+    /// Statistics that are kept in a folder; the same command goes on with them.
+    Gathering,
+    /// Work that keeps nothing on its way.
+    Whole,
 }
 
 /// Watches for the signals until the process ends.
@@ -54,6 +58,10 @@ fn words(work: u8) -> &'static str {
             "Stopping after the work in hand; the same command with --resume goes on from there. \
              Again Ctrl-C stops at once"
         }
+        work if work == Stopping::Gathering as u8 => {
+            "Stopping; the same command goes on with the statistics. Again Ctrl-C stops at once"
+        }
+        work if work == Stopping::Whole as u8 => "Stopping; the same command starts over. Again Ctrl-C stops at once",
         _ => "Stopping; nothing is kept, because --no-checkpoints was given. Again Ctrl-C stops at once",
     }
 }

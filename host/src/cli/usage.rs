@@ -106,7 +106,7 @@ mod tests {
         let none = failure("llm-quantize");
         assert_eq!(none.message, "No command was given");
         assert!(
-            none.suggestion.contains("quantize, info, analyze, evaluate, imatrix, plan, plugins;"),
+            none.suggestion.contains("quantize, info, analyze, evaluate, imatrix, statistics, plan, plugins;"),
             "{}",
             none.suggestion
         );

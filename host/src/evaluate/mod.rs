@@ -3,11 +3,15 @@
 //! Both models go through the text layer by layer ([`crate::pass`]); what is left of each is a row per token, from which
 //! logits are computed a few rows at a time. So neither model, nor any table of logits, is ever in memory whole.
 
+mod saving;
 mod scoring;
 mod spec;
+mod stored;
 mod texts;
 
+pub use saving::Saving;
 pub use spec::EvaluationSpec;
+pub use stored::StoredOriginal;
 pub use texts::{open_tokenizer, read, refused};
 
 use crate::event::Event;
@@ -15,6 +19,16 @@ use crate::failure::{Class, Failure};
 use crate::pass::{Pass, Room, Services, States, Subject};
 use llmq_forward::Nobody;
 use llmq_measure::{Comparison, Score};
+
+/// What a model is held against.
+pub enum Against<'a> {
+    /// Nothing; its log-probabilities may be kept for others to be held against.
+    Nothing(Option<&'a mut Saving>),
+    /// The original.
+    Model(&'a Subject),
+    /// The original's log-probabilities.
+    Stored(&'a mut StoredOriginal),
+}
 
 /// What came of it.
 pub enum Outcome {
@@ -24,33 +38,36 @@ pub enum Outcome {
     Compared(Comparison),
 }
 
-/// Evaluates a model on samples.
+/// Evaluates a model on samples. A stored original must be one of these samples and of the model's vocabulary.
 pub fn evaluate(
     subject: &Subject,
-    original: Option<&Subject>,
+    against: Against<'_>,
     samples: &llmq_text::Samples,
     spec: &EvaluationSpec,
     services: Services<'_>,
 ) -> Result<Outcome, Failure> {
-    if let Some(original) = original {
-        let (one, two) = (subject.network.embedding.vocab, original.network.embedding.vocab);
-        if one != two {
-            let message = format!("the model has {one} rows of tokens, the original {two}: they cannot be compared");
-            return Err(
-                Failure::new(Class::InvalidArguments, message).suggest("Check that one was made from the other")
-            );
-        }
-    }
     let run = |subject: &Subject, name: &str| states(subject, samples, spec, &services, name);
-    match original {
-        None => {
+    match against {
+        Against::Nothing(saving) => {
             let states = run(subject, "the model")?;
-            scoring::alone(subject, states, samples, spec, &services).map(Outcome::Alone)
+            scoring::alone(subject, states, samples, spec, saving, &services).map(Outcome::Alone)
         }
-        Some(original) => {
+        Against::Model(original) => {
+            let (one, two) = (subject.network.embedding.vocab, original.network.embedding.vocab);
+            if one != two {
+                let message =
+                    format!("the model has {one} rows of tokens, the original {two}: they cannot be compared");
+                return Err(
+                    Failure::new(Class::InvalidArguments, message).suggest("Check that one was made from the other")
+                );
+            }
             let base = run(original, "the original")?;
             let other = run(subject, "the model")?;
             scoring::compared([original, subject], [base, other], samples, spec, &services).map(Outcome::Compared)
+        }
+        Against::Stored(stored) => {
+            let states = run(subject, "the model")?;
+            scoring::against_stored(subject, states, samples, stored, &services).map(Outcome::Compared)
         }
     }
 }

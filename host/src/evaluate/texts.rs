@@ -1,6 +1,6 @@
 //! The text of an evaluation: read, tokenized, cut, and told apart from what the model was calibrated on.
 
-use super::EvaluationSpec;
+use super::{EvaluationSpec, StoredOriginal};
 use crate::failure::{Class, Failure};
 use llmq_measure::Counting;
 use llmq_text::{Form, Heads, Packing, Samples, TextError, TextFile, TextOptions, Tokenizer};
@@ -18,16 +18,51 @@ pub fn open_tokenizer(spec: &EvaluationSpec) -> Result<Tokenizer, Failure> {
     Tokenizer::from_folder(folder).map_err(refused)
 }
 
-/// Reads and cuts the text. `rows` is the number of tokens that the model knows.
-pub fn read(spec: &EvaluationSpec, tokenizer: &Tokenizer, rows: usize) -> Result<Samples, Failure> {
+/// Reads and cuts the text: the typed one, or the one that `stored` brings along; both must be the same. `rows` is the
+/// number of tokens that the model knows.
+pub fn read(
+    spec: &EvaluationSpec,
+    tokenizer: &Tokenizer,
+    rows: usize,
+    stored: Option<&StoredOriginal>,
+) -> Result<Samples, Failure> {
+    let refuse = |message: String, hint: &str| Failure::new(Class::InvalidArguments, message).suggest(hint);
+    if let Some(stored) = stored {
+        stored.same_vocabulary(rows)?;
+        let own = stored.header().context as usize;
+        if let Some(typed) = spec.context.filter(|typed| *typed != own) {
+            let message = format!("`{}` was made with chunks of {own} tokens, not {typed}", stored.name());
+            return Err(refuse(message, "Leave --context out"));
+        }
+    }
+    let context = stored.map(|stored| stored.header().context as usize).or(spec.context);
+    let context = context.unwrap_or(EvaluationSpec::CONTEXT);
+    let (data, stored) = match (&spec.data, stored) {
+        (Some(data), stored) => (data, stored),
+        (None, Some(stored)) if spec.calibration_data.is_empty() => return Ok(stored.samples(spec, tokenizer)),
+        (None, Some(_)) => {
+            let message = "a file of log-probabilities holds tokens, not the text that --calibration-data asks about";
+            return Err(refuse(message.to_owned(), "Name the text with --data"));
+        }
+        (None, None) => return Err(refuse("no text to evaluate on was named".to_owned(), "Name one with --data FILE")),
+    };
     let heads = match spec.counting {
         Counting::All => Heads::Stream,
         Counting::SecondHalf => Heads::LlamaCpp,
     };
-    let rows = u32::try_from(rows).ok();
-    let packing = Packing { samples: spec.chunks, heads, rows, ..Packing::new(spec.context) };
-    let file = TextFile::open(&spec.data, &TextOptions::default()).map_err(refused)?;
+    let most = stored.map(|stored| stored.header().chunks as usize);
+    let chunks = [spec.chunks, most].into_iter().flatten().min();
+    let packing = Packing { samples: chunks, heads, rows: u32::try_from(rows).ok(), ..Packing::new(context) };
+    let file = TextFile::open(data, &TextOptions::default()).map_err(refused)?;
     let samples = llmq_text::samples(&[file], tokenizer, &packing).map_err(refused)?;
+    if let Some(stored) = stored {
+        stored.same_text(&samples)?;
+        if Some(samples.report.samples) < chunks {
+            let (found, own) = (samples.report.samples, stored.header().chunks);
+            let message = format!("the text gives {found} chunks, `{}` has {own}: it is another text", stored.name());
+            return Err(refuse(message, "Leave --data out: the file holds the text's tokens itself"));
+        }
+    }
     for path in &spec.calibration_data {
         // Whatever is in it: only its bytes are compared.
         let options = TextOptions { form: Some(Form::Plain), ..TextOptions::default() };

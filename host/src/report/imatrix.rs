@@ -55,7 +55,8 @@ const COLUMNS: [(&str, Align); 13] = [
     ("COSSIM", Align::Right),
 ];
 
-fn entries(all: &[Figures]) -> String {
+/// A line per entry.
+pub(super) fn entries(all: &[Figures]) -> String {
     let mut table = Table::new(&COLUMNS);
     for figures in all {
         let unseen = match figures.unseen {

@@ -9,6 +9,7 @@ mod plan;
 mod plan_diff;
 mod plugins;
 mod progress;
+mod statistics;
 mod table;
 
 pub use check::{check, check_object};
@@ -19,4 +20,5 @@ pub use plan::plan;
 pub use plan_diff::plan_diff;
 pub use plugins::{Diagnosis, PluginPortrait, doctor, doctor_object, plugin_info, plugin_list, plugin_rows};
 pub use progress::Progress;
+pub use statistics::{StatisticsShown, statistics};
 pub use table::{Align, Table};

@@ -1,10 +1,9 @@
 //! From files to samples: reading, writing chats out, tokenizing, cutting.
 
-use sha2::{Digest, Sha256};
-
 use crate::chat::ChatTemplate;
-use crate::file::{Documents, TextFile, hex};
+use crate::file::{Documents, TextFile};
 use crate::record::{Content, Record};
+use crate::report::{digest, replace_firsts};
 use crate::tokenizer::{Special, Tokenizer, Windows};
 use crate::{FileReport, Heads, Packing, Report, Samples, TextError, shuffle};
 
@@ -245,11 +244,8 @@ impl Packer<'_> {
         } else {
             self.tokens.truncate(count * seqlen);
         }
-        if self.packing.heads == Heads::LlamaCpp
-            && let Some(bos) = self.tokenizer.bos()
-        {
-            self.tokens.iter_mut().step_by(seqlen).for_each(|first| *first = bos);
-        }
+        let bos = self.tokenizer.bos().filter(|_| self.packing.heads == Heads::LlamaCpp);
+        let replaced = bos.map_or_else(Vec::new, |bos| replace_firsts(&mut self.tokens, seqlen, bos));
         self.warn(count);
         let report = Report {
             samples: count,
@@ -260,7 +256,7 @@ impl Packer<'_> {
             bos: self.tokenizer.bos(),
             ..self.report
         };
-        Ok(Samples { tokens: self.tokens, seqlen, report })
+        Ok(Samples { tokens: self.tokens, seqlen, replaced, report })
     }
 
     fn warn(&mut self, count: usize) {
@@ -277,16 +273,4 @@ impl Packer<'_> {
             warnings.push(format!("{empty} of {all} documents hold no text and were passed over."));
         }
     }
-}
-
-/// SHA-256 of the sample length and the tokens, each as 4 bytes, little-endian.
-fn digest(tokens: &[u32], seqlen: usize) -> String {
-    let mut hash = Sha256::new();
-    hash.update((seqlen as u32).to_le_bytes());
-    // In blocks, because the hash is slow on single words.
-    for block in tokens.chunks(4096) {
-        let bytes: Vec<u8> = block.iter().flat_map(|t| t.to_le_bytes()).collect();
-        hash.update(&bytes);
-    }
-    hex(&hash.finalize())
 }

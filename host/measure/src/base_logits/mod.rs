@@ -32,7 +32,7 @@ pub use error::BaseLogitsError;
 pub use header::Header;
 pub use read::{BaseLogitsReader, StoredRows};
 pub use row::StoredRow;
-pub use write::BaseLogitsWriter;
+pub use write::{BaseLogitsWriter, EncodedRow};
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,6 @@ pub struct BaseLogitsWriter<W> {
     to: W,
     header: Header,
     written: u64,
-    row: Vec<u8>,
 }
 
 impl<W: Write> BaseLogitsWriter<W> {
@@ -26,8 +25,7 @@ impl<W: Write> BaseLogitsWriter<W> {
     pub fn create(mut to: W, context: u32, vocabulary: u32, tokens: &[u32]) -> Result<Self, BaseLogitsError> {
         let header = Header::of_text(context, vocabulary, tokens)?;
         header.write(&mut to).map_err(writing)?;
-        let row = Vec::with_capacity(header.row_bytes());
-        Ok(Self { to, header, written: 0, row })
+        Ok(Self { to, header, written: 0 })
     }
 
     /// Sizes and text.
@@ -40,20 +38,29 @@ impl<W: Write> BaseLogitsWriter<W> {
     /// # Errors
     /// A row of another length, more rows than promised, logits without a distribution, or the file.
     pub fn row(&mut self, logits: &[f32]) -> Result<(), BaseLogitsError> {
+        let rows = self.header.rows();
+        let place = Place {
+            chunk: self.written.checked_div(rows.len() as u64).unwrap_or(0) as usize,
+            row: rows.start + self.written.checked_rem(rows.len() as u64).unwrap_or(0) as usize,
+        };
+        let row = self.header.encode(logits, place)?;
+        self.encoded(&row)
+    }
+
+    /// Writes the next row, which [`Header::encode`] made.
+    ///
+    /// # Errors
+    /// A row of another vocabulary, more rows than promised, or the file.
+    pub fn encoded(&mut self, row: &EncodedRow) -> Result<(), BaseLogitsError> {
         let promised = self.promised();
-        if logits.len() != self.header.vocabulary as usize {
-            return Err(BaseLogitsError::RowLength { found: logits.len(), vocabulary: self.header.vocabulary });
+        if row.0.len() != self.header.row_bytes() {
+            let found = row.0.len().saturating_sub(8) / 2;
+            return Err(BaseLogitsError::RowLength { found, vocabulary: self.header.vocabulary });
         }
         if self.written >= promised {
             return Err(BaseLogitsError::Rows { written: self.written + 1, promised });
         }
-        let rows = self.header.rows();
-        let place = Place {
-            chunk: (self.written / rows.len() as u64) as usize,
-            row: rows.start + (self.written % rows.len() as u64) as usize,
-        };
-        self.encode(logits, place)?;
-        self.to.write_all(&self.row).map_err(writing)?;
+        self.to.write_all(&row.0).map_err(writing)?;
         self.written += 1;
         Ok(())
     }
@@ -74,19 +81,34 @@ impl<W: Write> BaseLogitsWriter<W> {
     fn promised(&self) -> u64 {
         self.header.rows().len() as u64 * u64::from(self.header.chunks)
     }
+}
 
+/// A row as the file has it, padding included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedRow(Vec<u8>);
+
+impl Header {
+    /// A row for [`BaseLogitsWriter::encoded`]: rows can be made side by side, and are written in order. `place` is for
+    /// words about what went wrong.
+    ///
     /// In single precision, as the tool does it, so that equal logits give equal levels. Only the logarithm of the sum is
     /// taken more exactly.
-    fn encode(&mut self, logits: &[f32], place: Place) -> Result<(), BaseLogitsError> {
+    ///
+    /// # Errors
+    /// A row of another length, or logits without a distribution.
+    pub fn encode(&self, logits: &[f32], place: Place) -> Result<EncodedRow, BaseLogitsError> {
+        if logits.len() != self.vocabulary as usize {
+            return Err(BaseLogitsError::RowLength { found: logits.len(), vocabulary: self.vocabulary });
+        }
         let softmax = LogSoftmax::of(logits, place)?;
         // A logit of the row, so nothing is rounded.
         let largest = softmax.largest as f32;
         let least = logits.iter().copied().fold(largest, f32::min).max(largest - DEPTH);
         let scale = (largest - least) / 65535.0;
         let least_log_probability = least - largest - softmax.log_sum as f32;
-        self.row.clear();
-        self.row.extend(scale.to_le_bytes());
-        self.row.extend(least_log_probability.to_le_bytes());
+        let mut row = Vec::with_capacity(self.row_bytes());
+        row.extend(scale.to_le_bytes());
+        row.extend(least_log_probability.to_le_bytes());
         let inverse = 1.0 / scale;
         for logit in logits {
             let level = if scale > 0.0 && *logit > least {
@@ -95,10 +117,10 @@ impl<W: Write> BaseLogitsWriter<W> {
             } else {
                 0
             };
-            self.row.extend(level.to_le_bytes());
+            row.extend(level.to_le_bytes());
         }
-        self.row.resize(self.header.row_bytes(), 0);
-        Ok(())
+        row.resize(self.row_bytes(), 0);
+        Ok(EncodedRow(row))
     }
 }
 

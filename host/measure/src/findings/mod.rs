@@ -9,7 +9,7 @@ pub use experts::{ExpertCoverage, RARE_SHARE, expert_coverage};
 pub use layers::{LayerImportance, TensorFigures, layer_importance};
 pub use outliers::{ChannelOutlier, ChannelOutliers, OUTLIER_RATIO, OutlierKind, outlier_channels};
 pub use super_weights::{
-    DominantTerm, DownProjection, Peak, SuperWeight, SuperWeightRule, dominant_term, super_weights,
+    DominantTerm, DownProjection, Peak, SuperWeight, SuperWeightRule, dominant_term, share_of_term, super_weights,
 };
 
 /// Statistics that no finding can be made of.

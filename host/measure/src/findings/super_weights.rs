@@ -86,8 +86,15 @@ pub struct SuperWeight {
     pub input_ratio: Option<f64>,
     /// Output peak over the usual.
     pub output_ratio: Option<f64>,
-    /// Share of the output that this one term makes ([`dominant_term`]), where the caller looked.
+    /// Share of the output that this one term makes ([`share_of_term`]), where the caller looked.
     pub share: Option<f64>,
+    /// The round that found it: 1 in the model as it is, 2 with the weights of round 1 set to zero, and so on.
+    #[serde(default = "first_round")]
+    pub round: u32,
+}
+
+fn first_round() -> u32 {
+    1
 }
 
 /// Candidates among all down projections of a model, in their order.
@@ -109,6 +116,7 @@ pub fn super_weights(projections: &[DownProjection], rule: &SuperWeightRule) -> 
             input_ratio,
             output_ratio,
             share: None,
+            round: first_round(),
         })
     };
     projections.iter().filter_map(found).collect()
@@ -178,6 +186,18 @@ pub fn dominant_term(row: &[f32], input: &[f32]) -> Option<DominantTerm> {
     }
     let (column, product) = best;
     (product != 0.0 && total.is_finite()).then(|| DominantTerm { column, product, share: product.abs() / total })
+}
+
+/// The part of one term in the sum of all terms' absolute values; see [`dominant_term`]. `None` if lengths differ, the
+/// column is not there, or all terms are zero.
+pub fn share_of_term(row: &[f32], input: &[f32], column: usize) -> Option<f64> {
+    if row.len() != input.len() {
+        return None;
+    }
+    let product = |(weight, x): (&f32, &f32)| (f64::from(*weight) * f64::from(*x)).abs();
+    let total: f64 = row.iter().zip(input).map(product).sum();
+    let own = product((row.get(column)?, input.get(column)?));
+    (total > 0.0 && total.is_finite()).then(|| own / total)
 }
 
 #[cfg(test)]

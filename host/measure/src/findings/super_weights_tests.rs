@@ -185,6 +185,9 @@ fn the_term_that_makes_an_output() {
     let found = dominant_term(&row, &input).unwrap();
     assert_eq!((found.column, found.product), (50, -720.0));
     assert!(found.share > 0.99);
+    assert_eq!(share_of_term(&row, &input, 50), Some(found.share));
+    assert!(share_of_term(&row, &input, 3).unwrap() < 1e-3);
+    assert_eq!((share_of_term(&row, &input[1..], 3), share_of_term(&row, &input, 64)), (None, None));
     assert_eq!(dominant_term(&row, &input[1..]), None);
     assert_eq!(dominant_term(&[0.0; 3], &[1.0; 3]), None);
 }

@@ -65,8 +65,8 @@ fn a_model_alone_has_nothing_to_compare() {
 fn the_json_of_an_analysis_comes_back() {
     let report = sample::analysis(8, 16);
     let json = report.to_json().unwrap();
-    let expected = "version tool model text samples sample_tokens layers super_weights down_projections outliers \
-                    experts tensors timings peak_memory_bytes warnings";
+    let expected = "version tool model text samples sample_tokens layers super_weights super_weight_rounds \
+                    down_projections outliers experts tensors timings peak_memory_bytes warnings";
     assert_eq!(keys(&json).join(" "), expected);
     let again: AnalysisReport = serde_json::from_str(&json).unwrap();
     alike(&serde_json::from_str(&json).unwrap(), &serde_json::to_value(&again).unwrap());

@@ -45,6 +45,9 @@ pub struct AnalyzeArgs {
     /// Also give the output head an entry in the importance matrix
     #[arg(long, requires = "imatrix")]
     pub process_output: bool,
+    /// Look for super weights again, up to this many times, with those found before set to zero: one can hide others
+    #[arg(long, value_name = "INT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=64))]
+    pub super_weights: u32,
     /// Also write the report to a file: .json, .md or .html
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

@@ -9,9 +9,14 @@ Examples:
   llm-quantize evaluate ./TinyLlama-1.1B --data wiki.test.txt
   llm-quantize evaluate TinyLlama-1.1B-Q4_K_M.gguf --against ./TinyLlama-1.1B --data wiki.test.txt --chunks 64
   llm-quantize --format json evaluate out.gguf --against ./model --data test.jsonl --score second-half
+  llm-quantize evaluate ./model --data wiki.test.txt --save-base-logits model.kld
+  llm-quantize evaluate out.gguf --base-logits model.kld --tokenizer ./model
 
 Perplexity counts every token of a chunk but the first. --score second-half counts as llama-perplexity does: only tokens
-with half a chunk before them, with the beginning-of-text token put in place of each chunk's first token.";
+with half a chunk before them, with the beginning-of-text token put in place of each chunk's first token.
+
+Files of log-probabilities are llama-perplexity's (--kl-divergence-base). They hold the text's tokens and, in 16 bits, what
+the original expects in the second half of every chunk: 2 bytes per token of the vocabulary and position.";
 
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
@@ -20,20 +25,26 @@ pub struct EvaluateArgs {
     /// Model folder, or a quantized file or folder of any installed format
     pub model: PathBuf,
     /// The original: adds divergence from it and agreement with it
-    #[arg(long, value_name = "ORIGINAL")]
+    #[arg(long, value_name = "ORIGINAL", conflicts_with_all = ["base_logits", "save_base_logits"])]
     pub against: Option<PathBuf>,
-    /// Text to evaluate on: .txt, .jsonl, .json or .parquet
+    /// The original's log-probabilities in place of the original: text, context and chunks come from there
+    #[arg(long, value_name = "FILE", conflicts_with = "save_base_logits")]
+    pub base_logits: Option<PathBuf>,
+    /// Write this model's log-probabilities, to hold others against
     #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
-    /// Tokens per chunk
-    #[arg(long, value_name = "INT", default_value_t = 512, value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
-    pub context: u32,
+    pub save_base_logits: Option<PathBuf>,
+    /// Text to evaluate on: .txt, .jsonl, .json or .parquet
+    #[arg(long, value_name = "FILE", required_unless_present = "base_logits")]
+    pub data: Option<PathBuf>,
+    /// Tokens per chunk [default: 512]
+    #[arg(long, value_name = "INT", value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
+    pub context: Option<u32>,
     /// Most chunks [default: the whole text]
     #[arg(long, value_name = "INT", value_parser = clap::value_parser!(u32).range(1..))]
     pub chunks: Option<u32>,
-    /// Which tokens count: all or second-half
-    #[arg(long, value_name = "WHICH", default_value = "all")]
-    pub score: Counting,
+    /// Which tokens count: all or second-half [default: all; with a file of log-probabilities second-half]
+    #[arg(long, value_name = "WHICH")]
+    pub score: Option<Counting>,
     /// Folder with tokenizer.json [default: the original, else the model]
     #[arg(long, value_name = "DIR")]
     pub tokenizer: Option<PathBuf>,

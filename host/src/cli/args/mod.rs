@@ -12,6 +12,7 @@ pub mod plan;
 pub mod plugins;
 pub mod quantize;
 pub mod size;
+pub mod statistics;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -92,6 +93,9 @@ pub enum Command {
     /// Show, add up and convert importance matrices
     #[command(subcommand)]
     Imatrix(imatrix::ImatrixCommand),
+    /// Show, add up and export the statistics that `analyze --statistics` gathers
+    #[command(subcommand)]
+    Statistics(statistics::StatisticsCommand),
     /// Compare plan files, which `quantize --save-plan` writes and `quantize --plan` runs
     #[command(subcommand)]
     Plan(plan::PlanCommand),

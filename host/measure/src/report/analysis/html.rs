@@ -92,6 +92,9 @@ fn super_weights(page: &mut Page, report: &AnalysisReport) {
         )),
     }
     page.table(&report.super_weights_table());
+    if let Some(rounds) = report.rounds() {
+        page.paragraph(&rounds);
+    }
     if let Some(svg) = report.draw_peaks() {
         page.figure(
             &svg,

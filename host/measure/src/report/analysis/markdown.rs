@@ -19,6 +19,7 @@ pub(super) fn render(report: &AnalysisReport) -> String {
     out += &section("Importance of the layers", &report.layers_table(), "");
     let looked = if report.down_projections.is_empty() { "" } else { "None found." };
     out += &section("Super weights", &report.super_weights_table(), looked);
+    out += &report.rounds().map_or_else(String::new, |rounds| rounds + "\n\n");
     let outliers = report.outliers_table(OUTLIERS);
     let title = match report.outlier_count() {
         count if count > outliers.len() => format!("Outlier channels (the first {OUTLIERS} of {count})"),

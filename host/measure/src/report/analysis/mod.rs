@@ -30,7 +30,10 @@ pub struct AnalysisReport {
     pub layers: Vec<LayerImportance>,
     /// Super weights that were found.
     pub super_weights: Vec<SuperWeight>,
-    /// The peaks that they were looked for in.
+    /// How often they were looked for: once in the model as it is, then with those that were found set to zero.
+    #[serde(default)]
+    pub super_weight_rounds: u32,
+    /// The peaks that they were looked for in, in the model as it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub down_projections: Vec<DownProjection>,
     /// Outlier channels of the linears that were looked at, also of those that have none.
@@ -73,6 +76,7 @@ impl AnalysisReport {
             sample_tokens,
             layers: layer_importance(&tensors),
             super_weights: Vec::new(),
+            super_weight_rounds: 0,
             down_projections: Vec::new(),
             outliers: Vec::new(),
             experts: Vec::new(),

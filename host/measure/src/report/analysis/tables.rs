@@ -39,7 +39,18 @@ impl AnalysisReport {
     }
 
     pub(super) fn super_weights_table(&self) -> Table {
-        let head = ["Tensor", "Expert", "Row", "Column", "Weight", "Input peak", "Output peak", "× usual", "Its share"];
+        let head = [
+            "Tensor",
+            "Expert",
+            "Row",
+            "Column",
+            "Weight",
+            "Input peak",
+            "Output peak",
+            "× usual",
+            "Its share",
+            "Round",
+        ];
         let mut table = Table::new(1, &head);
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| significant(value, 4));
         for found in &self.super_weights {
@@ -54,9 +65,19 @@ impl AnalysisReport {
                 significant(found.output, 4),
                 times.map(|ratio| significant(ratio, 3)).collect::<Vec<_>>().join(" / "),
                 found.share.map_or_else(String::new, percent),
+                found.round.to_string(),
             ]);
         }
         table
+    }
+
+    /// How often super weights were looked for; nothing to say of a single look.
+    pub(super) fn rounds(&self) -> Option<String> {
+        let last = self.super_weights.iter().map(|found| found.round).max().unwrap_or(0);
+        let ended = if last < self.super_weight_rounds { "the last found none" } else { "the last still found some" };
+        (self.super_weight_rounds > 1).then(|| {
+            format!("Looked for {} times, with those found before set to zero; {ended}.", self.super_weight_rounds)
+        })
     }
 
     /// The `most` outlier channels that stand out furthest, over all linears.

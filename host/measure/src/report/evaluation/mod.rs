@@ -50,6 +50,9 @@ pub struct EvaluationReport {
     /// Everything about the comparison, with errors and quantiles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<ComparisonSummary>,
+    /// The file that the model's log-probabilities were written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_probabilities: Option<SavedFile>,
     /// The model's tensors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tensors: Vec<TensorQuality>,
@@ -61,6 +64,15 @@ pub struct EvaluationReport {
     pub peak_memory_bytes: Option<u64>,
     /// What the reader should know.
     pub warnings: Vec<String>,
+}
+
+/// A file that was written beside the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedFile {
+    /// Path as it was typed.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// One tensor of the evaluated model.
@@ -112,6 +124,7 @@ impl EvaluationReport {
             mean_kld: None,
             top1_agreement: None,
             comparison: None,
+            log_probabilities: None,
             tensors: Vec::new(),
             timings: Vec::new(),
             peak_memory_bytes: None,
@@ -149,6 +162,7 @@ impl EvaluationReport {
             mean_kld: Some(summary.mean_kld.value),
             top1_agreement: Some(summary.top1_agreement.value),
             comparison: Some(summary),
+            log_probabilities: None,
             tensors: Vec::new(),
             timings: Vec::new(),
             peak_memory_bytes: None,

@@ -1,7 +1,7 @@
 //! The tables of an evaluation, for every rendering alike.
 
 use super::EvaluationReport;
-use crate::report::numbers::{estimate, figure, grouped, percent, percent_estimate, significant};
+use crate::report::numbers::{bytes, estimate, figure, grouped, percent, percent_estimate, significant};
 use crate::report::provenance::{model_rows, run_rows, text_rows};
 use crate::report::table::Table;
 use crate::{ComparisonSummary, Counting, Estimate, Quantiles};
@@ -80,6 +80,8 @@ impl EvaluationReport {
             text_rows(&mut table, "Calibration text", text);
         }
         table.pair("Scored positions", Some(grouped(self.positions as u64)));
+        let saved = self.log_probabilities.as_ref();
+        table.pair("Log-probabilities", saved.map(|file| format!("{} ({})", file.path, bytes(file.bytes))));
         run_rows(&mut table, &self.timings, self.peak_memory_bytes);
         table
     }
