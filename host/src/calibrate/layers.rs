@@ -30,7 +30,12 @@ pub struct Calibrated {
 }
 
 /// Unit of the output head.
-const HEAD: &str = "head";
+pub const HEAD: &str = "head";
+
+/// Unit of a layer.
+pub fn unit_of_layer(layer: u32) -> String {
+    format!("layer.{layer}")
+}
 
 /// Takes the samples through the model.
 pub fn calibrate(
@@ -75,15 +80,16 @@ fn run(
     let mut states = pass.embedded(&Room::new(spec.memory_limit, 1))?;
     let (mut entries, mut peaks) = (Vec::new(), Vec::new());
     for layer in 0..layers {
-        let unit = format!("layer.{layer}");
+        let number = layer as u32;
+        let unit = unit_of_layer(number);
         let kept = match folder {
             Some(folder) if folder.is_complete(&unit) => Some(folder.read(&unit).map_err(unusable)?),
             _ => None,
         };
-        let mut gather = Gather::new(description, text, kept.is_none().then_some(spec.settings));
+        let settings = kept.is_none().then_some(spec.settings);
+        let mut gather = Gather::new(description, &subject.network.layers[layer], text, settings);
         pass.layer(layer, &mut states, &mut gather)?;
         let (gathered, found) = gather.finish()?;
-        let number = layer as u32;
         peaks.extend(found.into_iter().map(|peak| (number, peak)));
         let of_layer = match kept {
             Some(kept) => kept,
@@ -129,7 +135,7 @@ fn slim(mut entry: Entry) -> Entry {
 }
 
 fn open(path: &Path, subject: &Subject, samples: &Samples, settings: Settings) -> Result<Folder, Failure> {
-    let names: Vec<&str> = samples.report.files.iter().map(|file| file.name.as_str()).collect();
+    let names: Vec<String> = samples.report.files.iter().map(|file| super::text_name(&file.name)).collect();
     let text = Text {
         name: names.join(", "),
         sha256: samples.report.digest.clone(),

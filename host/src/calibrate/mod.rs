@@ -6,16 +6,22 @@
 //! | `layers` | [`calibrate`]: layer by layer, into a folder that is gone on with |
 //! | `importance` | sums of squares by source tensor, for importance matrices |
 //! | `findings` | what it all shows, for the report |
-//! | `text` | the samples: typed files, or the bundled text with a warning |
+//! | `matrix` | an importance matrix in the words of a plugin |
+//! | `text` | the samples: typed files, or a text that is at hand, with a warning |
+//! | `settings` | what is gathered, and how much text is read |
 
 mod findings;
 mod gather;
 mod importance;
 mod layers;
+mod matrix;
+mod settings;
 mod text;
 
 pub use findings::{experts, outliers, super_weights_of, tensor_figures};
 pub use gather::{Gather, Peak, Peaks};
 pub use importance::Importance;
-pub use layers::{Calibrated, CalibrationSpec, calibrate};
-pub use text::{TextSpec, read_text};
+pub use layers::{Calibrated, CalibrationSpec, HEAD, calibrate, unit_of_layer};
+pub use matrix::matrix;
+pub use settings::{SAMPLES, SEQLEN, settings};
+pub use text::{TextSpec, read_text, text_name};

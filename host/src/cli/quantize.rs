@@ -24,6 +24,15 @@ pub struct Backend {
     pub format: FormatDescriptor,
 }
 
+/// Statistics as they were typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypedStatistics {
+    /// Importance matrices, and which of their entries.
+    Matrices(Vec<PathBuf>, Option<statistics::Choice>),
+    /// A folder that `analyze` wrote.
+    Folder(PathBuf),
+}
+
 /// A quantization as it is meant: checked as far as the command line goes.
 pub struct Quantization {
     /// The model. The job's own path is filled in once it is reached.
@@ -32,8 +41,8 @@ pub struct Quantization {
     pub spec: JobSpec,
     /// Who does it.
     pub backend: Backend,
-    /// Statistics to read, and which of them.
-    pub statistics: Option<(Vec<PathBuf>, Option<statistics::Choice>)>,
+    /// Statistics that were typed; the job's own are filled in once the plugin that reads them is known.
+    pub statistics: Option<TypedStatistics>,
     /// Only show the plan.
     pub dry_run: bool,
     /// Only write the plan, and show it.
@@ -86,7 +95,10 @@ impl Quantization {
             (_, exclude) if !exclude.is_empty() => Some(statistics::Choice::Exclude(exclude)),
             _ => None,
         };
-        let statistics = (!args.imatrix.is_empty()).then_some((args.imatrix, counted));
+        let statistics = match args.statistics {
+            Some(folder) => Some(TypedStatistics::Folder(folder)),
+            None => (!args.imatrix.is_empty()).then_some(TypedStatistics::Matrices(args.imatrix, counted)),
+        };
         let spec = JobSpec {
             model: PathBuf::new(),
             format: format.id.clone(),
@@ -116,20 +128,17 @@ fn has_option(format: &FormatDescriptor, name: &str) -> bool {
 /// Arguments of the contract that change nothing for this format and level. They are accepted, because scripts pass
 /// them for every format, and named, because silence would look like calibration.
 fn ineffective(args: &QuantizeArgs, format: &FormatDescriptor, level: &Level) -> Vec<String> {
-    let typed = [
-        ("--calibration-data", args.calibration_data.is_some()),
-        ("--calibration-samples", args.calibration_samples.is_some()),
-    ];
-    let typed: Vec<&str> = typed.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
-    if typed.is_empty() {
-        return Vec::new();
-    }
-    let verb = if typed.len() == 1 { "has" } else { "have" };
+    let typed = args.text.typed();
+    let Some((last, others)) = typed.split_last() else { return Vec::new() };
+    let (names, verb) = match others {
+        [] => ((*last).to_owned(), "has"),
+        others => (format!("{} and {last}", others.join(", ")), "have"),
+    };
     let why = match level.requires_statistics.is_empty() && level.uses_statistics.is_empty() {
         true => format!("{} {} is computed from the weights alone", format.id, level.id),
         false => "`llm-quantize analyze` calibrates, and --imatrix takes what it writes".to_owned(),
     };
-    vec![format!("{} {verb} no effect: {why}", typed.join(" and "))]
+    vec![format!("{names} {verb} no effect: {why}")]
 }
 
 /// `--resume` without a path insists on the checkpoint of this very job, wherever that is kept.

@@ -80,7 +80,7 @@ impl Identity {
             compare(name, &text(was.get(name)), &text(is.get(name)));
         }
         if earlier.statistics != self.statistics {
-            changes.push("the importance matrix has other contents".into());
+            changes.push("the statistics have other contents".into());
         }
         if earlier.model.content != self.model.content {
             changes.push("the model files have other contents".into());
@@ -246,7 +246,7 @@ mod tests {
         assert!(identity(Some("a")).changes_since(&identity(Some("a"))).is_empty());
         for (was, is) in [(Some("a"), Some("b")), (None, Some("a")), (Some("a"), None)] {
             let changes = identity(is).changes_since(&identity(was));
-            assert_eq!(changes, ["the importance matrix has other contents"], "{was:?} {is:?}");
+            assert_eq!(changes, ["the statistics have other contents"], "{was:?} {is:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::event::{Event, Observer};
 use crate::failure::{Class, Failure};
 use crate::memory::{self, Sampler};
 use crate::model::Model;
-use crate::statistics::Bound;
+use crate::statistics::Supply;
 use llmq_plugin_api::client::Backend;
 use llmq_plugin_api::wire::{FormatDescriptor, ModelDescription, Plan, Request, StatisticsNeed, StatisticsOffer};
 use std::path::Path;
@@ -40,7 +40,7 @@ impl<'a> Job<'a> {
     ) -> Result<Job<'a>, Failure> {
         // What needs no model is refused first: a typo in the level should not wait for a network disk.
         let format = request::writable_format(backend.descriptor(), &spec.format)?;
-        request::level(format, &spec.level, at_hand(spec))?;
+        request::level(format, &spec.level, spec.statistics.as_ref().map(Supply::content))?;
         request::options(format, &spec.options)?;
         spec.choice.check(format)?;
         observer.event(Event::Step(format!("Loading model: {}", spec.model.display())));
@@ -59,7 +59,7 @@ impl<'a> Job<'a> {
         let (started, sampler) = (Instant::now(), Sampler::start());
         let descriptor = backend.descriptor();
         let format = request::writable_format(descriptor, &spec.format)?;
-        let level = request::level(format, &spec.level, at_hand(spec))?;
+        let level = request::level(format, &spec.level, spec.statistics.as_ref().map(Supply::content))?;
         let options = request::options(format, &spec.options)?;
         backend.probe_device(&spec.device).map_err(|e| unusable_device(&spec.device, e))?;
         let source = JobSource::new(weights);
@@ -74,7 +74,7 @@ impl<'a> Job<'a> {
         let budget = spec.memory_limit.map(|limit| limit.saturating_sub(memory::usage().anonymous));
         let services = JobServices::start(spec.threads, budget, &descriptor.id, &spec.device, observer, cancel)?;
         let statistics = spec.statistics.as_ref().map(|supply| supply.bind(&source)).transpose()?;
-        for warning in statistics.iter().flat_map(|bound| &bound.warnings) {
+        for warning in statistics.iter().flat_map(|statistics| statistics.warnings()) {
             observer.event(Event::Warning(warning.clone()));
         }
         let request = Request {
@@ -83,10 +83,10 @@ impl<'a> Job<'a> {
             stem: target.stem.clone(),
             options,
             device: spec.device.clone(),
-            statistics: statistics.as_ref().map(Bound::offers).unwrap_or_default(),
+            statistics: statistics.as_ref().map(|statistics| statistics.offers()).unwrap_or_default(),
             encodings: Default::default(),
             creator: spec.creator.clone(),
-            statistics_origin: statistics.as_ref().map(|bound| bound.table().origin.clone()),
+            statistics_origin: statistics.as_ref().map(|statistics| statistics.origin().clone()),
         };
         let Chosen { session, request, warnings } = spec.choice.open(backend, format, &services, &source, request)?;
         check_plan(session.plan(), model, &target, &descriptor.id, &request.statistics)?;
@@ -112,11 +112,6 @@ impl<'a> Job<'a> {
             sampler,
         })
     }
-}
-
-/// The kind of statistics that the spec brings.
-fn at_hand(spec: &JobSpec) -> Option<&str> {
-    spec.statistics.as_ref().map(|supply| supply.table.kind.as_str())
 }
 
 fn unusable_device(device: &str, error: llmq_plugin_api::sdk::Error) -> Failure {
@@ -151,8 +146,8 @@ fn check_plan(
     plan.check(model.units.len(), model.tensors.len()).map_err(|fault| unsound(fault.to_string()))?;
     target.check(plan).map_err(|failure| unsound(failure.message))?;
     let offered = |need: &StatisticsNeed| {
-        let of_tensor = offers.iter().filter(|offer| offer.tensor == need.tensor);
-        of_tensor.flat_map(|offer| &offer.kinds).any(|kind| need.kinds.iter().all(|wanted| wanted == kind))
+        let of_tensor = || offers.iter().filter(|offer| offer.tensor == need.tensor);
+        need.kinds.iter().all(|wanted| of_tensor().any(|offer| offer.kinds.contains(wanted)))
     };
     match plan.units.iter().find(|unit| !unit.statistics.iter().all(offered)) {
         Some(unit) => Err(unsound(format!("unit {} needs statistics that were not offered", unit.unit))),

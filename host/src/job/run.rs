@@ -11,7 +11,6 @@ use super::validate::{Validated, Validation};
 use super::{Job, finish};
 use crate::event::Event;
 use crate::failure::{Class, Failure};
-use crate::statistics::Bound;
 use llmq_plugin_api::wire::UnitReport;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +71,7 @@ impl Job<'_> {
         let fingerprint = self.source.weights().fingerprint()?;
         let output = self.target.output(plan);
         let identity = {
-            let statistics = self.statistics.as_ref().map(Bound::checksum);
+            let statistics = self.statistics.as_ref().map(|statistics| statistics.checksum());
             Identity::new(self.backend.descriptor(), fingerprint, output, plan, &self.request, statistics)
         };
         let keep = match resume::decide(&folder, &identity)? {
@@ -120,7 +119,8 @@ impl Job<'_> {
         let units = UnitLoop {
             session: &self.session,
             source: &self.source,
-            statistics: self.statistics.as_ref(),
+            statistics: self.statistics.as_deref(),
+            kinds: self.wanted_kinds(),
             services: &self.services,
             partial: &partial,
             storage: self.storage,

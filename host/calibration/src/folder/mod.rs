@@ -133,6 +133,11 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What the statistics are of.
     pub fn subject(&self) -> &Subject {
         &self.manifest.subject

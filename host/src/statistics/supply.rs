@@ -1,0 +1,55 @@
+//! Statistics as they are given to a job, before its model is open.
+
+use super::{GatheredFolder, Measured, Named};
+use crate::failure::Failure;
+use crate::job::JobSource;
+use std::sync::Arc;
+
+/// Where the statistics of a job come from.
+#[derive(Debug, Clone)]
+pub enum Supply {
+    /// Importance matrices, added up.
+    Table(Named),
+    /// A folder that `analyze --statistics` wrote.
+    Folder(Arc<GatheredFolder>),
+}
+
+/// What statistics hold, before they are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content<'a> {
+    /// What they are called in messages.
+    pub name: String,
+    /// Words of [`llmq_plugin_api::sdk::StatisticKind`].
+    pub kinds: Vec<&'a str>,
+}
+
+impl Supply {
+    /// What is in it.
+    pub fn content(&self) -> Content<'_> {
+        match self {
+            Supply::Table(named) => {
+                Content { name: named.table.origin.files.join(", "), kinds: vec![named.table.kind.as_str()] }
+            }
+            Supply::Folder(folder) => Content { name: folder.path().display().to_string(), kinds: folder.kinds() },
+        }
+    }
+
+    /// The same for a model of which only the headers are there: no statistics were gathered from those.
+    pub fn for_headers(&self) -> Supply {
+        match self {
+            Supply::Table(named) => Supply::Table(named.clone()),
+            Supply::Folder(folder) => Supply::Folder(Arc::new(folder.for_any_model())),
+        }
+    }
+
+    /// Finds the source tensors that the statistics belong to.
+    ///
+    /// # Errors
+    /// Everything that forbids their use for this model.
+    pub fn bind(&self, source: &JobSource<'_>) -> Result<Box<dyn Measured>, Failure> {
+        Ok(match self {
+            Supply::Table(named) => Box::new(named.bind(source)?),
+            Supply::Folder(folder) => Box::new(folder.bind(source.weights())?),
+        })
+    }
+}
