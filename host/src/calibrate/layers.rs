@@ -6,7 +6,7 @@ use crate::failure::{Class, Failure};
 use crate::pass::{Pass, Room, Services, Subject};
 use llmq_calibration::{Collector, Entry, Folder, FolderError, Settings, Source, Text};
 use llmq_text::Samples;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A calibration as it is meant.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct CalibrationSpec {
     pub folder: Option<PathBuf>,
     /// Most memory.
     pub memory_limit: Option<u64>,
+    /// Whether the largest magnitudes are wanted as well. They are in no folder: finished layers run again for them.
+    pub peaks: bool,
 }
 
 /// What came of it.
@@ -45,9 +47,18 @@ pub fn calibrate(
     services: &Services<'_>,
 ) -> Result<Calibrated, Failure> {
     let text = samples.report.digest.as_str();
-    let mut folder = spec.folder.as_ref().map(|path| open(path, subject, samples, spec.settings)).transpose()?;
+    let mut folder = match &spec.folder {
+        Some(path) => Some(Folder::resume(path, self::subject(subject, samples, spec.settings)?).map_err(unusable)?),
+        None => None,
+    };
     let layers = subject.network.layers.len();
     let tokens = samples.tokens.len() as u64;
+    if let Some(folder) = folder.as_ref().filter(|_| !spec.peaks)
+        && let Some(complete) = complete(subject, folder)?
+    {
+        services.observer.event(Event::Step("An earlier run of this calibration had finished".into()));
+        return Ok(complete);
+    }
     services.observer.event(Event::Step(format!("Calibrating: {tokens} tokens through {layers} layers")));
     services.observer.event(Event::Started {
         verb: "Calibrating",
@@ -83,7 +94,7 @@ fn run(
         let number = layer as u32;
         let unit = unit_of_layer(number);
         let kept = match folder {
-            Some(folder) if folder.is_complete(&unit) => Some(folder.read(&unit).map_err(unusable)?),
+            Some(folder) if folder.is_complete(&unit) => Some(sums(folder, &unit)?),
             _ => None,
         };
         let settings = kept.is_none().then_some(spec.settings);
@@ -104,7 +115,7 @@ fn run(
     }
     pass.finished(&mut states)?;
     let head = match folder {
-        Some(folder) if folder.is_complete(HEAD) => folder.read(HEAD).map_err(unusable)?,
+        Some(folder) if folder.is_complete(HEAD) => sums(folder, HEAD)?,
         _ => {
             let tensor = &description.tensors[subject.network.head.linear.weight];
             let columns = subject.network.embedding.width;
@@ -125,6 +136,28 @@ fn run(
     Ok(Calibrated { importance: Importance::new(&description.tensors, &entries), peaks, entries })
 }
 
+/// What a folder holds, if nothing is missing in it.
+fn complete(subject: &Subject, folder: &Folder) -> Result<Option<Calibrated>, Failure> {
+    let layers = (0..subject.network.layers.len() as u32).map(|layer| (Some(layer), unit_of_layer(layer)));
+    let units: Vec<(Option<u32>, String)> = layers.chain([(None, HEAD.to_owned())]).collect();
+    if !units.iter().all(|(_, unit)| folder.is_complete(unit)) {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    for (layer, unit) in units {
+        entries.extend(sums(folder, &unit)?.into_iter().map(|entry| (layer, entry)));
+    }
+    let importance = Importance::new(&subject.weights().description().tensors, &entries);
+    Ok(Some(Calibrated { importance, peaks: Vec::new(), entries }))
+}
+
+/// The entries of a unit without Gram matrices and rows.
+fn sums(folder: &Folder, unit: &str) -> Result<Vec<Entry>, Failure> {
+    let mut file = folder.unit(unit).map_err(unusable)?;
+    let entries = (0..file.head().entries.len()).map(|entry| file.read_sums(entry)).collect::<Result<_, _>>();
+    entries.map_err(|error| Failure::new(Class::Checkpoint, format!("unit `{unit}` of the statistics: {error}")))
+}
+
 /// Gram matrices and rows are in the folder; in memory they would add up over the layers.
 fn slim(mut entry: Entry) -> Entry {
     for record in &mut entry.records {
@@ -134,7 +167,12 @@ fn slim(mut entry: Entry) -> Entry {
     entry
 }
 
-fn open(path: &Path, subject: &Subject, samples: &Samples, settings: Settings) -> Result<Folder, Failure> {
+/// What the statistics of a calibration are of.
+pub(super) fn subject(
+    subject: &Subject,
+    samples: &Samples,
+    settings: Settings,
+) -> Result<llmq_calibration::Subject, Failure> {
     let names: Vec<String> = samples.report.files.iter().map(|file| super::text_name(&file.name)).collect();
     let text = Text {
         name: names.join(", "),
@@ -143,13 +181,12 @@ fn open(path: &Path, subject: &Subject, samples: &Samples, settings: Settings) -
         seqlen: samples.seqlen as u64,
         tokens: samples.tokens.len() as u64,
     };
-    let subject = llmq_calibration::Subject {
+    Ok(llmq_calibration::Subject {
         model: subject.weights().fingerprint()?.content,
         tool: format!("llm-quantize {}", env!("CARGO_PKG_VERSION")),
         texts: vec![text],
         settings,
-    };
-    Folder::resume(path, subject).map_err(unusable)
+    })
 }
 
 fn unusable(error: FolderError) -> Failure {

@@ -1,6 +1,9 @@
 //! The samples of a calibration.
 
+use super::default_text::default_text;
+use crate::cancel::Cancel;
 use crate::evaluate::refused;
+use crate::event::Observer;
 use crate::failure::{Class, Failure};
 use llmq_text::{Heads, Packing, Samples, TextFile, TextOptions, Tokenizer};
 use std::path::{Path, PathBuf};
@@ -23,11 +26,17 @@ pub struct TextSpec {
 /// Reads and cuts the text. `rows` is the number of tokens that the model at `model` knows.
 ///
 /// Samples begin as those of llama.cpp's imatrix tool do, so that statistics are the same.
-pub fn read_text(spec: &TextSpec, model: &Path, rows: usize) -> Result<Samples, Failure> {
+pub fn read_text(
+    spec: &TextSpec,
+    model: &Path,
+    rows: usize,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Samples, Failure> {
     let tokenizer = tokenizer(spec.tokenizer.as_deref().unwrap_or(model))?;
     let open = |path: &PathBuf| TextFile::open(path, &TextOptions::default()).map_err(refused);
     let files = match spec.files.is_empty() {
-        true => vec![llmq_text::bundled_text()],
+        true => vec![default_text(observer, cancel)?],
         false => spec.files.iter().map(open).collect::<Result<_, _>>()?,
     };
     let packing = Packing {

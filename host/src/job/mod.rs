@@ -12,6 +12,7 @@ mod coverage;
 mod finish;
 mod finished;
 mod flush;
+mod gather;
 mod journal;
 mod open;
 mod partial;
@@ -47,6 +48,7 @@ pub use storage::{Disk, Storage};
 pub use validate::TensorCheck;
 pub use weights::Weights;
 
+use crate::calibrate::Prepared;
 use crate::failure::Failure;
 use crate::memory::Sampler;
 use crate::plan_file;
@@ -71,6 +73,12 @@ pub struct Job<'a> {
     backend: &'a Backend,
     source: JobSource<'a>,
     statistics: Option<Box<dyn Measured>>,
+    /// The calibration that the job begins with; its statistics are only predicted yet.
+    calibration: Option<Prepared>,
+    /// What is odd about its text.
+    text_warnings: Vec<String>,
+    /// Where its statistics are.
+    kept: gather::Kept,
     session: Session,
     services: JobServices<'a>,
     storage: &'a dyn Storage,
@@ -114,7 +122,7 @@ impl Job<'_> {
             dropped: plan.dropped.clone(),
             needs: preflight.needs(),
             obstacles: plan_report::sentences(&preflight.obstacles()),
-            warnings: self.plan_warnings(),
+            warnings: [&self.text_warnings[..], &self.plan_warnings()].concat(),
             notes: plan.notes.clone(),
             statistics: self.statistics.as_ref().map(|statistics| statistics.origin().clone()),
         }

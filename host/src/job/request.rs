@@ -45,9 +45,13 @@ fn lacking(format: &FormatDescriptor, level: &Level, missing: &[&str], given: Op
     };
     let message = format!("level `{}` needs statistics ({}), and {what}", level.id, listed(missing));
     let way = match missing.contains(&"gram") {
-        true => "Give a folder that `llm-quantize analyze MODEL --statistics DIR --gram` wrote with --statistics DIR.",
+        true => {
+            "Calibrate with --calibration-data TEXT, or give a folder that `llm-quantize analyze MODEL --statistics DIR \
+                 --gram` wrote with --statistics DIR."
+        }
         false if missing == ["sum_squares"] => {
-            "Give an importance matrix with --imatrix FILE, or a statistics folder with --statistics DIR."
+            "Calibrate with --calibration-data TEXT, or give an importance matrix with --imatrix FILE or a statistics \
+             folder with --statistics DIR."
         }
         false => "Give a folder that `llm-quantize analyze MODEL --statistics DIR` wrote with --statistics DIR.",
     };

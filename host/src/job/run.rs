@@ -31,7 +31,8 @@ pub(super) struct Progress {
 
 impl Job<'_> {
     /// Quantizes, validates and gives the output its final name.
-    pub fn run(self) -> Result<JobReport, Failure> {
+    pub fn run(mut self) -> Result<JobReport, Failure> {
+        self.gather()?;
         let mut warnings = self.plan_warnings();
         let progress = self.begin(&mut warnings)?;
         let outcome = match self.finished_before(&progress).map_err(|stop| stop.failure)? {
@@ -79,7 +80,7 @@ impl Job<'_> {
                 // A run killed while it removed its checkpoint left the rest of it. With a working file about, it may
                 // be the beginning of another run instead. Nothing depends on whether this succeeds.
                 if !self.target.is_growing(plan) {
-                    let _ = folder.remove();
+                    let _ = folder.remove_job();
                 }
                 false
             }

@@ -107,6 +107,11 @@ impl<'a> JobServices<'a> {
         if self.cancel.requested() { Err(Failure::new(Class::Interrupted, "the job was stopped")) } else { Ok(()) }
     }
 
+    /// The same for the forward pass.
+    pub fn of_pass(&self) -> crate::pass::Services<'_> {
+        crate::pass::Services { pool: &self.pool, cancel: self.cancel, observer: self.observer }
+    }
+
     /// Takes `bytes` of the memory budget until the value is dropped.
     pub fn hold(&self, bytes: u64) -> Result<Held<'_>, sdk::Error> {
         Ok(Held { budget: &self.budget, token: self.budget.reserve(bytes)? })

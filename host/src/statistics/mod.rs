@@ -35,7 +35,7 @@ pub use check::{Gravity, Problem, problems};
 pub use figures::{Figures, figures};
 pub use gathered::{Origin, gathered};
 pub use measured::{Block, Handful, Measured};
-pub use of_folder::{BoundFolder, GatheredFolder};
+pub use of_folder::{BoundFolder, GatheredFolder, read_as_stored};
 pub use read::Readers;
 pub use shown::Shown;
 pub use supply::{Content, Supply};

@@ -33,6 +33,8 @@ pub struct GatheredFolder {
     folder: Arc<Folder>,
     /// Whether the model need not be the one that the statistics are of.
     any_model: bool,
+    /// What formats record as its name, if not the folder's own.
+    label: Option<&'static str>,
 }
 
 /// Statistics of one model. Only descriptions are held; values are read when a unit is at work.
@@ -67,7 +69,7 @@ impl GatheredFolder {
             Failure::new(Class::InvalidArguments, message)
                 .suggest("Name a folder that `llm-quantize analyze MODEL --statistics DIR` wrote; importance matrices are given with --imatrix.")
         };
-        Ok(GatheredFolder { folder: Arc::new(Folder::open(path).map_err(refused)?), any_model: false })
+        Ok(GatheredFolder { folder: Arc::new(Folder::open(path).map_err(refused)?), any_model: false, label: None })
     }
 
     /// Where it is.
@@ -78,6 +80,11 @@ impl GatheredFolder {
     /// The same without the condition that the model is the one whose statistics these are.
     pub fn for_any_model(&self) -> GatheredFolder {
         GatheredFolder { any_model: true, ..self.clone() }
+    }
+
+    /// The same under another name in what is written.
+    pub fn called(self, label: &'static str) -> GatheredFolder {
+        GatheredFolder { label: Some(label), ..self }
     }
 
     /// The kinds that were gathered.
@@ -105,13 +112,7 @@ impl GatheredFolder {
             ));
         }
         if description.stored_as.is_some() {
-            let message = format!(
-                "the statistics in `{path}` are by the names of a Hugging Face model, and `{}` is read as it is stored",
-                description.name
-            );
-            return Err(refuse(message).suggest(
-                "Give an importance matrix with --imatrix; `llm-quantize analyze MODEL --imatrix FILE` writes one.",
-            ));
+            return Err(read_as_stored(&format!("the statistics in `{path}`"), description));
         }
         let missing = self.missing(description);
         if !missing.is_empty() {
@@ -180,7 +181,8 @@ impl GatheredFolder {
 
     fn origin(&self) -> StatisticsOrigin {
         let texts = &self.folder.subject().texts;
-        let name = self.path().file_name().map(|name| name.to_string_lossy().into_owned());
+        let own = || self.path().file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = self.label.map(str::to_owned).or_else(own);
         StatisticsOrigin {
             files: vec![name.unwrap_or_else(|| "statistics".to_owned())],
             datasets: texts.iter().map(|text| text.name.clone()).collect(),
@@ -310,6 +312,14 @@ impl Measured for BoundFolder {
         }
         Ok(handful)
     }
+}
+
+/// Statistics are by the names of Hugging Face, and a job from a format to itself has that format's names.
+pub fn read_as_stored(what: &str, description: &ModelDescription) -> Failure {
+    let message =
+        format!("{what} are by the names of a Hugging Face model, and `{}` is read as it is stored", description.name);
+    Failure::new(Class::InvalidArguments, message)
+        .suggest("Give an importance matrix with --imatrix; `llm-quantize analyze MODEL --imatrix FILE` writes one.")
 }
 
 fn damaged(error: FolderError) -> Failure {

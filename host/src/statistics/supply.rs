@@ -1,6 +1,7 @@
 //! Statistics as they are given to a job, before its model is open.
 
 use super::{GatheredFolder, Measured, Named};
+use crate::calibrate::Upfront;
 use crate::failure::Failure;
 use crate::job::JobSource;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ pub enum Supply {
     Table(Named),
     /// A folder that `analyze --statistics` wrote.
     Folder(Arc<GatheredFolder>),
+    /// A text, which the job takes through the model first.
+    Text(Arc<Upfront>),
 }
 
 /// What statistics hold, before they are read.
@@ -31,6 +34,10 @@ impl Supply {
                 Content { name: named.table.origin.files.join(", "), kinds: vec![named.table.kind.as_str()] }
             }
             Supply::Folder(folder) => Content { name: folder.path().display().to_string(), kinds: folder.kinds() },
+            Supply::Text(upfront) => Content {
+                name: "--calibration-data".to_owned(),
+                kinds: upfront.kinds.iter().map(|kind| kind.word()).collect(),
+            },
         }
     }
 
@@ -39,17 +46,19 @@ impl Supply {
         match self {
             Supply::Table(named) => Supply::Table(named.clone()),
             Supply::Folder(folder) => Supply::Folder(Arc::new(folder.for_any_model())),
+            Supply::Text(upfront) => Supply::Text(Arc::clone(upfront)),
         }
     }
 
-    /// Finds the source tensors that the statistics belong to.
+    /// Finds the source tensors that the statistics belong to; `None` for a text, of which nothing was gathered yet.
     ///
     /// # Errors
     /// Everything that forbids their use for this model.
-    pub fn bind(&self, source: &JobSource<'_>) -> Result<Box<dyn Measured>, Failure> {
+    pub fn bind(&self, source: &JobSource<'_>) -> Result<Option<Box<dyn Measured>>, Failure> {
         Ok(match self {
-            Supply::Table(named) => Box::new(named.bind(source)?),
-            Supply::Folder(folder) => Box::new(folder.bind(source.weights())?),
+            Supply::Table(named) => Some(Box::new(named.bind(source)?)),
+            Supply::Folder(folder) => Some(Box::new(folder.bind(source.weights())?)),
+            Supply::Text(_) => None,
         })
     }
 }
