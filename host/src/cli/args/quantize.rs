@@ -72,7 +72,14 @@ pub struct QuantizeArgs {
     #[arg(long, value_name = "DIR", help_heading = "Calibration", conflicts_with = "imatrix")]
     pub statistics: Option<PathBuf>,
     /// Use only its entries whose names hold TEXT (repeatable)
-    #[arg(long, value_name = "TEXT", help_heading = "Calibration", requires = "imatrix")]
+    // A requirement that conflicts with another option counts as met, so the conflict is said as well.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        help_heading = "Calibration",
+        requires = "imatrix",
+        conflicts_with = "statistics"
+    )]
     pub include_weights: Vec<String>,
     /// Use none of its entries whose names hold TEXT (repeatable)
     #[arg(
@@ -80,7 +87,7 @@ pub struct QuantizeArgs {
         value_name = "TEXT",
         help_heading = "Calibration",
         requires = "imatrix",
-        conflicts_with = "include_weights"
+        conflicts_with_all = ["include_weights", "statistics"]
     )]
     pub exclude_weights: Vec<String>,
 
