@@ -151,6 +151,7 @@ impl Hub {
     pub fn program(&self, folder: &Workdir, line: &str) -> Program {
         folder
             .program(line.split_whitespace())
+            .env("HF_HUB_OFFLINE", "0")
             .env("HF_ENDPOINT", self.home.url())
             .env("HF_HOME", folder.join("hf"))
             .env("HF_HUB_DOWNLOAD_TIMEOUT", "0.5")

@@ -64,6 +64,8 @@ impl Program {
         }
         command.env("XDG_CACHE_HOME", folder.join(".cache")).env("XDG_DATA_HOME", folder.join(".data"));
         command.env("XDG_CONFIG_HOME", folder.join(".config"));
+        // No test may depend on the world outside: those of the Hub bring a server of their own, and say so.
+        command.env("HF_HUB_OFFLINE", "1");
         Program { command }
     }
 

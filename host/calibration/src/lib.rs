@@ -27,7 +27,7 @@ pub use folder::{Folder, FolderError, Manifest, Settings, Subject, Text, Unit, m
 pub use gram::{Gram, row_start};
 pub use merge::MergeError;
 pub use record::{Entry, Record, Samples, Source};
-pub use unit::{EntryHead, GramWidth, UnitError, UnitFile, UnitHead, write_unit};
+pub use unit::{EntryHead, GramWidth, Measure, UnitError, UnitFile, UnitHead, write_unit};
 
 /// Rows that are summed before their sums are added to the totals. Fixed, because it decides rounding.
 pub const BLOCK_ROWS: usize = 512;

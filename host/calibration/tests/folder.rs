@@ -85,7 +85,7 @@ fn resumed_is_uninterrupted_bit_for_bit() {
 fn what_does_not_continue_is_refused() {
     let temporary = tempfile::tempdir().expect("a folder");
     let path = temporary.path().join("statistics");
-    let mut folder = gathered(&path, "a");
+    drop(gathered(&path, "a"));
     let resumed = |change: fn(&mut Subject)| {
         let mut other = subject(&["a"]);
         change(&mut other);
@@ -101,6 +101,7 @@ fn what_does_not_continue_is_refused() {
     assert_eq!(what(resumed(|subject| subject.settings.dense.samples = 21)), "settings");
     assert_eq!(what(resumed(|subject| subject.tool.push('1'))), "program");
     assert!(matches!(Folder::create(&path, subject(&["a"])), Err(FolderError::Exists(_))));
+    let mut folder = Folder::resume(&path, subject(&["a"])).expect("the same");
     assert!(matches!(folder.put("layer.0", &[]), Err(FolderError::Complete(_))));
     for id in ["", ".", "..", "../x", "a/b", ".hidden", "a b"] {
         assert!(matches!(folder.put(id, &[]), Err(FolderError::UnitId(_))), "{id}");
@@ -237,4 +238,14 @@ fn documents_that_lie_are_refused() {
         assert!(Manifest::parse(&text.as_bytes()[..end]).is_err());
     }
     assert!(matches!(Folder::open(&temporary.path().join("nowhere")), Err(FolderError::Io { .. })));
+}
+
+#[test]
+fn one_program_writes_at_a_time() {
+    let place = tempfile::tempdir().expect("a folder");
+    let first = Folder::create(place.path(), subject(&["a"])).expect("started");
+    assert!(matches!(Folder::resume(place.path(), subject(&["a"])), Err(FolderError::Busy(_))));
+    Folder::open(place.path()).expect("others may read");
+    drop(first);
+    Folder::resume(place.path(), subject(&["a"])).expect("nobody writes any more");
 }

@@ -4,7 +4,7 @@ mod texts;
 
 use std::io::Cursor;
 
-use llmq_calibration::{Collector, Entry, GramWidth, Options, Source, UnitError, UnitFile, write_unit};
+use llmq_calibration::{Collector, Entry, GramWidth, Measure, Options, Source, UnitError, UnitFile, write_unit};
 use proptest::prelude::*;
 use texts::Random;
 
@@ -70,6 +70,54 @@ fn gram_matrices_in_f32_are_rounded_once() {
     }
     assert_eq!(read.sum, gathered.sum);
     assert!(bytes.len() < file(&entries, GramWidth::F64).len());
+}
+
+#[test]
+fn single_measures_are_those_of_the_whole() {
+    let entries = entries();
+    for width in [GramWidth::F32, GramWidth::F64] {
+        let bytes = file(&entries, width);
+        let mut unit = open(&bytes).expect("a file");
+        for number in 0..entries.len() {
+            let entry = unit.read(number).expect("values");
+            let tokens: Vec<u64> = entry.records.iter().map(|record| record.tokens).collect();
+            assert_eq!(unit.tokens(number).expect("values"), tokens);
+            for (index, record) in entry.records.iter().enumerate() {
+                let narrow = |sums: &[f64]| Some(sums.iter().map(|sum| *sum as f32).collect::<Vec<f32>>());
+                let zeros = || record.gram.as_ref().map(|gram| vec![0.0; gram.columns() * gram.columns()]);
+                let samples = Some(record.samples.values.clone()).filter(|values| !values.is_empty());
+                for (measure, expected) in [
+                    (Measure::Sum, narrow(&record.sum)),
+                    (Measure::SumAbs, narrow(&record.sum_abs)),
+                    (Measure::SumSquares, narrow(&record.sum_squares)),
+                    (Measure::Min, Some(record.min.clone())),
+                    (Measure::Max, Some(record.max.clone())),
+                    (Measure::Gram, record.gram_dense().or_else(zeros)),
+                    (Measure::Samples, samples),
+                ] {
+                    let values = unit.values(number, index, measure).expect("values");
+                    assert!(values == expected, "{measure:?} of record {index} of entry {number}");
+                    assert_eq!(unit.count(number, index, measure), expected.map(|values| values.len()));
+                }
+            }
+            assert_eq!(unit.values(number, 9, Measure::Sum).expect("no error"), None);
+        }
+        assert!(matches!(unit.values(3, 0, Measure::Gram), Err(UnitError::NoEntry { entry: 3, .. })));
+        assert!(matches!(unit.tokens(3), Err(UnitError::NoEntry { entry: 3, .. })));
+    }
+}
+
+#[test]
+fn single_measures_are_checked() {
+    let entries = entries();
+    let mut bytes = file(&entries, GramWidth::F32);
+    let last = bytes.len() - 4;
+    bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let mut unit = open(&bytes).expect("a file");
+    // The last value of the file is that of a kept row of the experts.
+    let refused = unit.values(1, 1, Measure::Samples).expect_err("not a number");
+    assert!(matches!(&refused, UnitError::Value { tensor, .. } if tensor == "layer 0 experts:samples"), "{refused}");
+    unit.values(1, 0, Measure::Samples).expect("another record");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use super::Peaks;
 use crate::failure::{Class, Failure};
+use crate::network;
 use crate::pass::Watch;
 use llmq_calibration::{CollectError, Collector, Entry, Settings, Source};
-use llmq_forward::{Arrival, Observer, Tokens};
+use llmq_forward::{Arrival, Layer, Observer, Tokens};
 use llmq_plugin_api::wire::{ModelDescription, Role};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,6 +13,8 @@ use std::ops::Range;
 /// Gathers the statistics of one layer.
 pub struct Gather<'a> {
     description: &'a ModelDescription,
+    /// Every input of the layer, those of experts that no token reaches included.
+    expected: Vec<network::Feed>,
     /// Digest of the text, which decides the choice of kept rows.
     text: &'a str,
     /// What to gather; only the largest magnitudes if `None`.
@@ -29,9 +32,14 @@ struct Feed {
 
 impl<'a> Gather<'a> {
     /// For one layer of a model.
-    pub fn new(description: &'a ModelDescription, text: &'a str, options: Option<Settings>) -> Gather<'a> {
-        let (feeds, peaks) = (BTreeMap::new(), BTreeMap::new());
-        Gather { description, text, options, batch: 0..0, feeds, peaks, problem: None }
+    pub fn new(
+        description: &'a ModelDescription,
+        layer: &Layer,
+        text: &'a str,
+        options: Option<Settings>,
+    ) -> Gather<'a> {
+        let (feeds, peaks, expected) = (BTreeMap::new(), BTreeMap::new(), network::feeds(layer));
+        Gather { description, expected, text, options, batch: 0..0, feeds, peaks, problem: None }
     }
 
     /// The statistics, and the largest magnitudes.
@@ -57,17 +65,9 @@ impl<'a> Gather<'a> {
             let experts = arrival.expert.map(|_| self.experts());
             let options = if experts.is_some() { settings.experts } else { settings.dense };
             let collector = Collector::new(self.text, role, arrival.rows.columns, experts, options)?;
-            self.feeds.insert(role.to_owned(), Feed { collector, sources: Vec::new() });
+            self.feeds.insert(role.to_owned(), Feed { collector, sources: self.sources(role) });
         }
         let Some(feed) = self.feeds.get_mut(role) else { return Ok(()) };
-        for linear in arrival.linears {
-            let tensor = &self.description.tensors[*linear];
-            let source =
-                Source { tensor: tensor.name.clone(), expert: arrival.expert.filter(|_| tensor.expert.is_some()) };
-            if !feed.sources.contains(&source) {
-                feed.sources.push(source);
-            }
-        }
         let place = |row: usize| (self.batch.start + arrival.tokens.of_row(row)) as u64;
         match (arrival.expert, arrival.tokens) {
             (None, Tokens::All) => feed.collector.update(&arrival.rows.values, self.batch.start as u64),
@@ -76,6 +76,25 @@ impl<'a> Gather<'a> {
                 feed.collector.update_expert(expert.unwrap_or(0) as usize, &arrival.rows.values, &tokens)
             }
         }
+    }
+
+    /// Every tensor that a feed is for, whether or not anything arrives there: an expert that no token reaches has a record
+    /// with a count of zero, and its tensors say whose it is.
+    fn sources(&self, role: &str) -> Vec<Source> {
+        let tensor = |linear: usize| &self.description.tensors[linear];
+        let named =
+            |feed: &&network::Feed| feed.linears.first().is_some_and(|first| tensor(*first).role.as_str() == role);
+        let mut sources = Vec::new();
+        for feed in self.expected.iter().filter(named) {
+            for tensor in feed.linears.iter().map(|linear| tensor(*linear)) {
+                let expert = feed.expert.filter(|_| tensor.expert.is_some());
+                let source = Source { tensor: tensor.name.clone(), expert };
+                if !sources.contains(&source) {
+                    sources.push(source);
+                }
+            }
+        }
+        sources
     }
 }
 

@@ -1,7 +1,9 @@
 //! Sums of squares by source tensor: what importance matrices are made of.
 
+use crate::network::{feeds, head_feed};
 use llmq_calibration::Entry;
-use llmq_plugin_api::wire::StatisticsPart;
+use llmq_forward::Network;
+use llmq_plugin_api::wire::{StatisticsPart, TensorDescription};
 use std::collections::HashMap;
 
 /// Sums of squares of the channels that arrive at every linear layer.
@@ -25,6 +27,21 @@ impl Importance {
                 };
                 let vectors = records.iter().map(|record| (record.sum_squares.clone(), record.tokens)).collect();
                 sums.insert(*index as u32, vectors);
+            }
+        }
+        Importance { sums }
+    }
+
+    /// As large as those that a pass through a network will give, all of them ones.
+    pub fn predicted(tensors: &[TensorDescription], network: &Network) -> Importance {
+        let mut sums: HashMap<u32, Vec<(Vec<f64>, u64)>> = HashMap::new();
+        for feed in network.layers.iter().flat_map(feeds).chain([head_feed(network)]) {
+            for linear in &feed.linears {
+                let vectors = sums.entry(*linear as u32).or_default();
+                let several = feed.expert.is_some() && tensors[*linear].expert.is_none();
+                if vectors.is_empty() || several {
+                    vectors.push((vec![1.0; feed.columns], 1));
+                }
             }
         }
         Importance { sums }

@@ -70,7 +70,8 @@ impl Kept {
     }
 }
 
-fn sums(folder: &Folder, unit: &str) -> Result<Vec<Entry>, Failure> {
+/// The entries of a unit without Gram matrices and rows.
+pub(super) fn sums(folder: &Folder, unit: &str) -> Result<Vec<Entry>, Failure> {
     let mut file = folder.unit(unit).map_err(unusable)?;
     let entries = (0..file.head().entries.len()).map(|entry| file.read_sums(entry));
     entries.collect::<Result<_, _>>().map_err(|error| {

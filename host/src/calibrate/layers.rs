@@ -1,12 +1,13 @@
 //! Layer by layer: each layer's statistics are complete, and in their folder, before the next one begins.
 
+use super::kept::sums;
 use super::{Gather, Importance, Peaks};
 use crate::event::Event;
 use crate::failure::{Class, Failure};
 use crate::pass::{Pass, Room, Services, Subject};
 use llmq_calibration::{Collector, Entry, Folder, FolderError, Settings, Source, Text};
 use llmq_text::Samples;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A calibration as it is meant.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct CalibrationSpec {
     pub folder: Option<PathBuf>,
     /// Most memory.
     pub memory_limit: Option<u64>,
+    /// Whether the largest magnitudes are wanted as well. They are in no folder: finished layers run again for them.
+    pub peaks: bool,
 }
 
 /// What came of it.
@@ -29,8 +32,20 @@ pub struct Calibrated {
     pub entries: Vec<(Option<u32>, Entry)>,
 }
 
+impl Calibrated {
+    fn new(subject: &Subject, entries: Vec<(Option<u32>, Entry)>, peaks: Vec<(u32, Peaks)>) -> Calibrated {
+        let names = subject.weights().description().tensors.iter().map(|tensor| tensor.name.as_str());
+        Calibrated { importance: Importance::new(names, entries.iter().map(|(_, entry)| entry)), peaks, entries }
+    }
+}
+
 /// Unit of the output head.
 pub const HEAD: &str = "head";
+
+/// Unit of a layer.
+pub fn unit_of_layer(layer: u32) -> String {
+    format!("layer.{layer}")
+}
 
 /// Takes the samples through the model.
 pub fn calibrate(
@@ -40,9 +55,18 @@ pub fn calibrate(
     services: &Services<'_>,
 ) -> Result<Calibrated, Failure> {
     let text = samples.report.digest.as_str();
-    let mut folder = spec.folder.as_ref().map(|path| open(path, subject, samples, spec.settings)).transpose()?;
+    let mut folder = match &spec.folder {
+        Some(path) => Some(Folder::resume(path, self::subject(subject, samples, spec.settings)?).map_err(unusable)?),
+        None => None,
+    };
     let layers = subject.network.layers.len();
     let tokens = samples.tokens.len() as u64;
+    if let Some(folder) = folder.as_ref().filter(|_| !spec.peaks)
+        && let Some(complete) = complete(subject, folder)?
+    {
+        services.observer.event(Event::Step("An earlier run of this calibration had finished".into()));
+        return Ok(complete);
+    }
     services.observer.event(Event::Step(format!("Calibrating: {tokens} tokens through {layers} layers")));
     services.observer.event(Event::Started {
         verb: "Calibrating",
@@ -75,15 +99,16 @@ fn run(
     let mut states = pass.embedded(&Room::new(spec.memory_limit, 1))?;
     let (mut entries, mut peaks) = (Vec::new(), Vec::new());
     for layer in 0..layers {
-        let unit = format!("layer.{layer}");
+        let number = layer as u32;
+        let unit = unit_of_layer(number);
         let kept = match folder {
-            Some(folder) if folder.is_complete(&unit) => Some(folder.read(&unit).map_err(unusable)?),
+            Some(folder) if folder.is_complete(&unit) => Some(sums(folder, &unit)?),
             _ => None,
         };
-        let mut gather = Gather::new(description, text, kept.is_none().then_some(spec.settings));
+        let settings = kept.is_none().then_some(spec.settings);
+        let mut gather = Gather::new(description, &subject.network.layers[layer], text, settings);
         pass.layer(layer, &mut states, &mut gather)?;
         let (gathered, found) = gather.finish()?;
-        let number = layer as u32;
         peaks.extend(found.into_iter().map(|peak| (number, peak)));
         let of_layer = match kept {
             Some(kept) => kept,
@@ -98,7 +123,7 @@ fn run(
     }
     pass.finished(&mut states)?;
     let head = match folder {
-        Some(folder) if folder.is_complete(HEAD) => folder.read(HEAD).map_err(unusable)?,
+        Some(folder) if folder.is_complete(HEAD) => sums(folder, HEAD)?,
         _ => {
             let tensor = &description.tensors[subject.network.head.linear.weight];
             let columns = subject.network.embedding.width;
@@ -116,9 +141,21 @@ fn run(
         }
     };
     entries.extend(head.into_iter().map(|entry| (None, slim(entry))));
-    let names = description.tensors.iter().map(|tensor| tensor.name.as_str());
-    let importance = Importance::new(names, entries.iter().map(|(_, entry)| entry));
-    Ok(Calibrated { importance, peaks, entries })
+    Ok(Calibrated::new(subject, entries, peaks))
+}
+
+/// What a folder holds, if nothing is missing in it.
+fn complete(subject: &Subject, folder: &Folder) -> Result<Option<Calibrated>, Failure> {
+    let layers = (0..subject.network.layers.len() as u32).map(|layer| (Some(layer), unit_of_layer(layer)));
+    let units: Vec<(Option<u32>, String)> = layers.chain([(None, HEAD.to_owned())]).collect();
+    if !units.iter().all(|(_, unit)| folder.is_complete(unit)) {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    for (layer, unit) in units {
+        entries.extend(sums(folder, &unit)?.into_iter().map(|entry| (layer, entry)));
+    }
+    Ok(Some(Calibrated::new(subject, entries, Vec::new())))
 }
 
 /// Gram matrices and rows are in the folder; in memory they would add up over the layers.
@@ -130,8 +167,13 @@ fn slim(mut entry: Entry) -> Entry {
     entry
 }
 
-fn open(path: &Path, subject: &Subject, samples: &Samples, settings: Settings) -> Result<Folder, Failure> {
-    let names: Vec<&str> = samples.report.files.iter().map(|file| file.name.as_str()).collect();
+/// What the statistics of a calibration are of.
+pub(super) fn subject(
+    subject: &Subject,
+    samples: &Samples,
+    settings: Settings,
+) -> Result<llmq_calibration::Subject, Failure> {
+    let names: Vec<String> = samples.report.files.iter().map(|file| super::text_name(&file.name)).collect();
     let text = Text {
         name: names.join(", "),
         sha256: samples.report.digest.clone(),
@@ -139,13 +181,12 @@ fn open(path: &Path, subject: &Subject, samples: &Samples, settings: Settings) -
         seqlen: samples.seqlen as u64,
         tokens: samples.tokens.len() as u64,
     };
-    let subject = llmq_calibration::Subject {
+    Ok(llmq_calibration::Subject {
         model: subject.weights().fingerprint()?.content,
         tool: format!("llm-quantize {}", env!("CARGO_PKG_VERSION")),
         texts: vec![text],
         settings,
-    };
-    Folder::resume(path, subject).map_err(unusable)
+    })
 }
 
 fn unusable(error: FolderError) -> Failure {

@@ -11,8 +11,12 @@
 //! | `peaks` | the largest magnitudes around the last layers of feed-forward blocks |
 //! | `super_weights` | [`find_super_weights`]: the weights that such peaks give away, found in rounds |
 //! | `zeroed` | a model with single weights set to zero |
-//! | `text` | the samples: typed files, or the bundled text with a warning |
+//! | `text` | the samples: typed files, or a text that is at hand, with a warning |
+//! | `upfront` | [`Upfront`]: a calibration that a job begins with |
+//! | `predicted` | [`Predicted`]: its statistics before it ran |
+//! | `settings` | what is gathered, and how much text is read |
 
+mod default_text;
 mod findings;
 mod gather;
 mod importance;
@@ -20,17 +24,23 @@ mod kept;
 mod layers;
 mod matrix;
 mod peaks;
+mod predicted;
+mod settings;
 mod super_weights;
 mod text;
+mod upfront;
 mod zeroed;
 
 pub use findings::{experts, named_figures, outliers, tensor_figures};
 pub use gather::Gather;
 pub use importance::Importance;
 pub use kept::{Kept, unusable};
-pub use layers::{Calibrated, CalibrationSpec, HEAD, calibrate};
-pub use matrix::matrix;
+pub use layers::{Calibrated, CalibrationSpec, HEAD, calibrate, unit_of_layer};
+pub use matrix::{matrix, origin};
 pub use peaks::{Peak, Peaks, Side};
+pub use predicted::Predicted;
+pub use settings::{SAMPLES, SEQLEN, settings};
 pub use super_weights::{Found, find_super_weights};
-pub use text::{TextSpec, read_text};
+pub use text::{TextSpec, read_text, text_name};
+pub use upfront::{LABEL, Opener, Prepared, Upfront};
 pub use zeroed::Zeroed;

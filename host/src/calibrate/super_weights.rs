@@ -146,8 +146,8 @@ fn short_pass(
     pass.tokens = &samples.tokens[first];
     let mut states = pass.embedded(&Room::new(None, 1))?;
     let mut all = Vec::new();
-    for layer in 0..subject.network.layers.len() {
-        let mut gather = Gather::new(weights.description(), "", None);
+    for (layer, described) in subject.network.layers.iter().enumerate() {
+        let mut gather = Gather::new(weights.description(), described, "", None);
         pass.layer(layer, &mut states, &mut gather)?;
         let (_, peaks) = gather.finish()?;
         all.extend(peaks.into_iter().map(|peaks| (layer as u32, peaks)));

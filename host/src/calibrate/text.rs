@@ -1,6 +1,9 @@
 //! The samples of a calibration.
 
+use super::default_text::default_text;
+use crate::cancel::Cancel;
 use crate::evaluate::refused;
+use crate::event::Observer;
 use crate::failure::{Class, Failure};
 use llmq_text::{Heads, Packing, Samples, TextFile, TextOptions, Tokenizer};
 use std::path::{Path, PathBuf};
@@ -8,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Which text, and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextSpec {
-    /// Files; the bundled text if none is named.
+    /// Files; a text that is at hand if none is named.
     pub files: Vec<PathBuf>,
     /// Tokens of a sample.
     pub seqlen: usize,
@@ -16,18 +19,24 @@ pub struct TextSpec {
     pub samples: usize,
     /// Seed of the order of samples.
     pub shuffle: Option<u64>,
-    /// Folder of the tokenizer.
-    pub tokenizer: PathBuf,
+    /// Folder of the tokenizer; the model's if it is not named.
+    pub tokenizer: Option<PathBuf>,
 }
 
-/// Reads and cuts the text. `rows` is the number of tokens that the model knows.
+/// Reads and cuts the text. `rows` is the number of tokens that the model at `model` knows.
 ///
 /// Samples begin as those of llama.cpp's imatrix tool do, so that statistics are the same.
-pub fn read_text(spec: &TextSpec, rows: usize) -> Result<Samples, Failure> {
-    let tokenizer = tokenizer(&spec.tokenizer)?;
+pub fn read_text(
+    spec: &TextSpec,
+    model: &Path,
+    rows: usize,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Samples, Failure> {
+    let tokenizer = tokenizer(spec.tokenizer.as_deref().unwrap_or(model))?;
     let open = |path: &PathBuf| TextFile::open(path, &TextOptions::default()).map_err(refused);
     let files = match spec.files.is_empty() {
-        true => vec![llmq_text::bundled_text()],
+        true => vec![default_text(observer, cancel)?],
         false => spec.files.iter().map(open).collect::<Result<_, _>>()?,
     };
     let packing = Packing {
@@ -38,6 +47,11 @@ pub fn read_text(spec: &TextSpec, rows: usize) -> Result<Samples, Failure> {
         ..Packing::new(spec.seqlen)
     };
     llmq_text::samples(&files, &tokenizer, &packing).map_err(refused)
+}
+
+/// What a text is called in results, which do not depend on where it lies.
+pub fn text_name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn tokenizer(folder: &Path) -> Result<Tokenizer, Failure> {

@@ -4,25 +4,21 @@ use super::args::analyze::AnalyzeArgs;
 use super::report_file::ReportFile;
 use super::signals::{Stopping, Watch};
 use super::{Narrator, Screen, imatrix};
-use crate::calibrate::{self, Calibrated, CalibrationSpec, TextSpec, calibrate, read_text};
+use crate::calibrate::{self, Calibrated, CalibrationSpec, calibrate, matrix, origin, read_text, settings};
 use crate::cancel::Cancel;
 use crate::failure::{Class, Failure};
 use crate::identity::{model_identity, text_identity};
 use crate::memory::Sampler;
 use crate::pass::{Services, Subject};
 use crate::plugins::{Catalogue, Search, discover};
-use crate::statistics::{Origin, Readers, Table, write};
+use crate::statistics::{Readers, write};
 use crate::stored;
 use crate::threads::pool;
-use llmq_calibration::{Options, Settings};
 use llmq_measure::report::{AnalysisReport, Document};
 use llmq_plugin_api::client::Loaded;
 use llmq_text::Samples;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Real rows that are kept of every feed, and of every expert's.
-const ROWS: (usize, usize) = (256, 32);
 
 /// Runs it.
 pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(), Failure> {
@@ -38,34 +34,24 @@ pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(
 
     screen.step(&format!("Loading model: {}", args.model.display()));
     let subject = Subject::new(stored::open(&args.model, "", &catalogue)?)?;
-    let text = TextSpec {
-        files: args.calibration_data.clone(),
-        seqlen: args.calibration_seqlen as usize,
-        samples: args.calibration_samples as usize,
-        shuffle: args.calibration_shuffle,
-        tokenizer: args.tokenizer.clone().unwrap_or_else(|| args.model.clone()),
-    };
-    let samples = read_text(&text, subject.network.embedding.vocab)?;
+    let samples = read_text(&args.text.text(), &args.model, subject.network.embedding.vocab, &narrator, &cancel)?;
     let mut warnings: Vec<String> = subject.weights().notes().to_vec();
     warnings.extend(samples.report.warnings.iter().cloned());
     warnings.iter().for_each(|warning| screen.warning(warning));
 
-    let gram = args.gram;
     let spec = CalibrationSpec {
-        settings: Settings {
-            dense: Options { gram, samples: ROWS.0 },
-            experts: Options { gram, samples: ROWS.1 },
-            gram_width: Default::default(),
-        },
+        settings: settings(args.gram, true),
         folder: args.statistics.clone(),
         memory_limit: args.memory_limit,
+        peaks: true,
     };
     let pool = pool(args.threads.map(|threads| threads as usize))?;
     let services = Services { pool: &pool, cancel: &cancel, observer: &narrator };
     let calibrated = calibrate(&subject, &samples, &spec, &services)?;
 
     if let (Some((loaded, form)), Some(path)) = (&target, &args.imatrix) {
-        let table = importance(&subject, &calibrated, &samples, loaded, args.process_output)?;
+        let table =
+            matrix(calibrated.importance.clone(), &subject.source, origin(&samples), loaded, args.process_output)?;
         table.warnings.iter().for_each(|warning| screen.warning(warning));
         let bytes = write(&table, &loaded.backend, form, path)?;
         screen.step(&format!(
@@ -98,22 +84,6 @@ pub(super) fn target(
     };
     let form = imatrix::form(&loaded, typed, path)?;
     Ok((loaded, form))
-}
-
-/// The importance matrix in the plugin's own words.
-fn importance(
-    subject: &Subject,
-    calibrated: &Calibrated,
-    samples: &Samples,
-    loaded: &Loaded,
-    process_output: bool,
-) -> Result<Table, Failure> {
-    let origin = Origin {
-        datasets: samples.report.files.iter().map(|file| file.name.clone()).collect(),
-        chunk_size: samples.seqlen as u64,
-        chunks: samples.report.samples as u64,
-    };
-    calibrate::matrix(calibrated.importance.clone(), &subject.source, origin, loaded, process_output)
 }
 
 fn report(

@@ -7,7 +7,7 @@ use crate::job::JobSource;
 use crate::model::Model;
 use crate::plugins::{Search, discover};
 use crate::report;
-use crate::statistics::{Gravity, Problem, Readers, Shown, Supply, figures, problems, write};
+use crate::statistics::{Gravity, Named, Problem, Readers, Shown, figures, problems, write};
 use llmq_plugin_api::client::Loaded;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ fn show(readers: &mut Readers, file: &Path, model: Option<&Path>, screen: &Scree
         None => problems(&table),
         Some(folder) => {
             let source = JobSource::new(Box::new(Model::open(folder)?));
-            Supply { table: Arc::clone(&table), reader }.problems(&source)?
+            Named { table: Arc::clone(&table), reader }.problems(&source)?
         }
     };
     let usable = found.iter().all(|problem| problem.gravity == Gravity::Warning);

@@ -2,13 +2,15 @@
 
 use super::args::{Command, Typed, backend_options, format_word};
 use super::model_path::{self, Place};
-use super::quantize::{Backend, Quantization};
+use super::quantize::{Backend, Quantization, TypedStatistics};
 use super::{Screen, Unparsed};
+use crate::calibrate::Upfront;
 use crate::failure::{Class, Failure};
 use crate::job::Choice;
 use crate::plan_file::PlanFile;
 use crate::plugins::{Search, discover};
-use crate::statistics::Readers;
+use crate::statistics::{GatheredFolder, Readers, Supply};
+use crate::stored;
 use clap::{CommandFactory, FromArgMatches};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
@@ -152,10 +154,24 @@ fn quantization(
     };
     let backend = Backend { loaded: Arc::new(loaded), format };
     let mut quantization = Quantization::meant(*args, options, choice, backend, search)?;
-    if let Some((files, choice)) = &quantization.statistics {
-        let mut readers = Readers::new(&catalogue, Some(Arc::clone(&quantization.backend.loaded)));
-        quantization.spec.statistics = Some(readers.supply(files, choice.as_ref())?);
-    }
+    quantization.spec.statistics = match &quantization.statistics {
+        Some(TypedStatistics::Matrices(files, choice)) => {
+            let mut readers = Readers::new(&catalogue, Some(Arc::clone(&quantization.backend.loaded)));
+            Some(Supply::Table(readers.supply(files, choice.as_ref())?))
+        }
+        Some(TypedStatistics::Folder(folder)) => Some(Supply::Folder(Arc::new(GatheredFolder::open(folder)?))),
+        Some(TypedStatistics::Text(text, kinds)) => {
+            let search = quantization.search.clone();
+            Some(Supply::Text(Arc::new(Upfront {
+                text: text.clone(),
+                kinds: kinds.clone(),
+                // For no format in particular: names and config.json as Hugging Face has them.
+                open: Arc::new(move |path| stored::open(path, "", &discover(&search))),
+                plugin: Arc::clone(&quantization.backend.loaded),
+            })))
+        }
+        None => None,
+    };
     for warning in &quantization.warnings {
         screen.warning(warning);
     }

@@ -3,11 +3,13 @@
 use super::args::backend_options;
 use super::args::quantize::QuantizeArgs;
 use super::model_path::{self, Place};
+use crate::calibrate::TextSpec;
 use crate::failure::{Class, Failure};
 use crate::job::{Checkpoints, Choice, JobSpec};
 use crate::plugins::Search;
 use crate::statistics;
 use llmq_plugin_api::client::Loaded;
+use llmq_plugin_api::sdk::StatisticKind;
 use llmq_plugin_api::wire::{FormatDescriptor, Level};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -24,6 +26,17 @@ pub struct Backend {
     pub format: FormatDescriptor,
 }
 
+/// Statistics as they were typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypedStatistics {
+    /// Importance matrices, and which of their entries.
+    Matrices(Vec<PathBuf>, Option<statistics::Choice>),
+    /// A folder that `analyze` wrote.
+    Folder(PathBuf),
+    /// A text, of which these kinds are gathered first.
+    Text(TextSpec, Vec<StatisticKind>),
+}
+
 /// A quantization as it is meant: checked as far as the command line goes.
 pub struct Quantization {
     /// The model. The job's own path is filled in once it is reached.
@@ -32,8 +45,8 @@ pub struct Quantization {
     pub spec: JobSpec,
     /// Who does it.
     pub backend: Backend,
-    /// Statistics to read, and which of them.
-    pub statistics: Option<(Vec<PathBuf>, Option<statistics::Choice>)>,
+    /// Statistics that were typed; the job's own are filled in once the plugin that reads them is known.
+    pub statistics: Option<TypedStatistics>,
     /// Only show the plan.
     pub dry_run: bool,
     /// Only write the plan, and show it.
@@ -65,7 +78,8 @@ impl Quantization {
             Choice::Level | Choice::Rules(_) => args.quant_level.clone().unwrap_or_default(),
         };
         let level = format.level(&word);
-        let mut warnings = level.map(|level| ineffective(&args, format, level)).unwrap_or_default();
+        let kinds = level.map(|level| wanted(format, level, &choice)).unwrap_or_default();
+        let mut warnings = Vec::new();
         let mut put = |name: &str, text: &str, shown: &str| {
             backend_options::put(&mut options, format, name, text, shown).map_err(|message| {
                 Failure::new(Class::InvalidArguments, capital(message))
@@ -86,7 +100,25 @@ impl Quantization {
             (_, exclude) if !exclude.is_empty() => Some(statistics::Choice::Exclude(exclude)),
             _ => None,
         };
-        let statistics = (!args.imatrix.is_empty()).then_some((args.imatrix, counted));
+        let (text_given, typed) = (!args.text.calibration_data.is_empty(), args.text.typed());
+        let (statistics, unused) = match (args.statistics, level) {
+            (Some(folder), level) => {
+                let unused = level.filter(|_| kinds.is_empty());
+                warnings.extend(unused.and_then(|level| ineffective(&["--statistics"], &weights_alone(format, level))));
+                (Some(TypedStatistics::Folder(folder)), Some("--statistics gives the statistics".to_owned()))
+            }
+            (None, _) if !args.imatrix.is_empty() => (
+                Some(TypedStatistics::Matrices(args.imatrix, counted)),
+                Some("--imatrix gives the statistics".to_owned()),
+            ),
+            (None, Some(level)) if kinds.is_empty() => (None, Some(weights_alone(format, level))),
+            (None, Some(level)) if text_given || calibrates_by_itself(level) => {
+                (Some(TypedStatistics::Text(args.text.text(), kinds)), None)
+            }
+            (None, Some(_)) => (None, Some("there is no --calibration-data".to_owned())),
+            (None, None) => (None, None),
+        };
+        warnings.extend(unused.and_then(|why| ineffective(&typed, &why)));
         let spec = JobSpec {
             model: PathBuf::new(),
             format: format.id.clone(),
@@ -113,23 +145,41 @@ fn has_option(format: &FormatDescriptor, name: &str) -> bool {
     format.options.iter().any(|spec| spec.name == name)
 }
 
-/// Arguments of the contract that change nothing for this format and level. They are accepted, because scripts pass
-/// them for every format, and named, because silence would look like calibration.
-fn ineffective(args: &QuantizeArgs, format: &FormatDescriptor, level: &Level) -> Vec<String> {
-    let typed = [
-        ("--calibration-data", args.calibration_data.is_some()),
-        ("--calibration-samples", args.calibration_samples.is_some()),
-    ];
-    let typed: Vec<&str> = typed.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
-    if typed.is_empty() {
-        return Vec::new();
-    }
-    let verb = if typed.len() == 1 { "has" } else { "have" };
-    let why = match level.requires_statistics.is_empty() && level.uses_statistics.is_empty() {
-        true => format!("{} {} is computed from the weights alone", format.id, level.id),
-        false => "`llm-quantize analyze` calibrates, and --imatrix takes what it writes".to_owned(),
+/// Kinds of statistics that a job may look at: those of the level, or of any level where rules or a plan choose encodings.
+fn wanted(format: &FormatDescriptor, level: &Level, choice: &Choice) -> Vec<StatisticKind> {
+    let levels: Vec<&Level> = match choice {
+        Choice::Level => vec![level],
+        Choice::Rules(_) | Choice::Planned(_) => format.levels.iter().collect(),
     };
-    vec![format!("{} {verb} no effect: {why}", typed.join(" and "))]
+    let words = levels.into_iter().flat_map(|level| level.requires_statistics.iter().chain(&level.uses_statistics));
+    let mut kinds = Vec::new();
+    for kind in words.filter_map(|word| StatisticKind::from_word(word)) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+/// Whether a level is calibrated on whatever text is at hand. Importance matrices are asked for: those of one text are
+/// often not wanted for another use of the model.
+fn calibrates_by_itself(level: &Level) -> bool {
+    level.requires_statistics.iter().any(|kind| kind != StatisticKind::SumSquares.word())
+}
+
+fn weights_alone(format: &FormatDescriptor, level: &Level) -> String {
+    format!("{} {} is computed from the weights alone", format.id, level.id)
+}
+
+/// Arguments of the contract that change nothing for this job. They are accepted, because scripts pass them for every
+/// format, and named, because silence would look like calibration.
+fn ineffective(typed: &[&str], why: &str) -> Option<String> {
+    let (last, others) = typed.split_last()?;
+    let (names, verb) = match others {
+        [] => ((*last).to_owned(), "has"),
+        others => (format!("{} and {last}", others.join(", ")), "have"),
+    };
+    Some(format!("{names} {verb} no effect: {why}"))
 }
 
 /// `--resume` without a path insists on the checkpoint of this very job, wherever that is kept.

@@ -11,6 +11,7 @@ use crate::job::{Checkpoints, Job, JobSpec};
 use crate::plan_file;
 use crate::plugins::discover;
 use crate::report::{self, number};
+use crate::statistics::Supply;
 use crate::stored;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failu
         // All that can be wrong with level, options, family and shapes shows before hours of downloading.
         let headers = place.reach(Extent::Headers, &Silent, &cancel)?;
         let (model, choice) = (headers.path().to_owned(), spec.choice.for_headers());
-        let rehearsal = JobSpec { model, choice, ..spec.clone() };
+        let statistics = spec.statistics.as_ref().map(Supply::for_headers);
+        let rehearsal = JobSpec { model, choice, statistics, ..spec.clone() };
         Job::open(&rehearsal, &backend.loaded.backend, &Silent, &cancel)?;
     }
     let model = place.reach(Extent::Whole, &narrator, &cancel)?;

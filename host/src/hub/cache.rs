@@ -1,7 +1,7 @@
 //! The cache on disk, in the layout that Python's tools share: contents once, named by hash; folders of links to them.
 
 use super::checksum::Etag;
-use super::id::{HubId, is_commit};
+use super::id::{Holding, HubId, is_commit};
 use crate::disk;
 use crate::failure::{Class, Failure};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
@@ -20,7 +20,11 @@ pub struct Shelf {
 impl Shelf {
     /// The part of a cache that belongs to a repository. Nothing is created.
     pub fn new(cache: &Path, id: &HubId) -> Shelf {
-        let repo = Repo::with_revision(id.repository.clone(), RepoType::Model, id.revision.clone());
+        let kind = match id.holding {
+            Holding::Model => RepoType::Model,
+            Holding::Dataset => RepoType::Dataset,
+        };
+        let repo = Repo::with_revision(id.repository.clone(), kind, id.revision.clone());
         let (root, locks) = (cache.join(repo.folder_name()), cache.join(".locks").join(repo.folder_name()));
         Shelf { repository: Cache::new(cache.to_owned()).repo(repo), root, locks, revision: id.revision.clone() }
     }

@@ -99,16 +99,16 @@ fn cached(id: &HubId, shelf: &Shelf) -> Result<Fetched, Failure> {
 }
 
 /// One repository at one commit.
-struct Job<'a> {
-    id: &'a HubId,
-    remote: &'a Remote<'a>,
-    shelf: &'a Shelf,
-    listing: &'a Listing,
-    observer: &'a dyn Observer,
+pub(super) struct Job<'a> {
+    pub id: &'a HubId,
+    pub remote: &'a Remote<'a>,
+    pub shelf: &'a Shelf,
+    pub listing: &'a Listing,
+    pub observer: &'a dyn Observer,
 }
 
 impl Job<'_> {
-    fn file(&self, name: &str) -> Result<File, Failure> {
+    pub fn file(&self, name: &str) -> Result<File, Failure> {
         let known = self.listing.files.get(name).cloned().unwrap_or_default();
         self.remote.file(&self.listing.commit, name, &known)
     }
@@ -151,7 +151,7 @@ impl Job<'_> {
         Ok((files, choice::have_headers(&weights)))
     }
 
-    fn download(&self, files: &[File]) -> Result<(), Failure> {
+    pub fn download(&self, files: &[File]) -> Result<(), Failure> {
         let commit = self.listing.commit.as_str();
         let total = files.iter().fold(0u64, |sum, file| sum.saturating_add(file.length));
         let present: u64 = files.iter().map(|file| self.shelf.present(&file.etag).min(file.length)).sum();

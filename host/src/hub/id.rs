@@ -5,9 +5,30 @@ use std::fmt;
 /// The branch that is meant where none is named.
 const MAIN: &str = "main";
 
-/// A model repository at a revision. Both parts are safe as parts of a path and of an address.
+/// What a repository holds. Models and data sets have names of their own, and may share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// A model.
+    Model,
+    /// A data set.
+    Dataset,
+}
+
+impl Holding {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Holding::Model => "model",
+            Holding::Dataset => "data set",
+        }
+    }
+}
+
+/// A repository at a revision. Both parts are safe as parts of a path and of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubId {
+    /// What it holds.
+    pub holding: Holding,
     /// `org/name`.
     pub repository: String,
     /// Branch, tag or commit.
@@ -21,7 +42,13 @@ impl HubId {
         let (owner, name) = repository.split_once('/')?;
         // A revision may have slashes (`refs/pr/1`), and becomes a path below `refs`.
         let valid = is_name(owner) && is_name(name) && revision.len() <= 250 && revision.split('/').all(is_name);
-        valid.then(|| HubId { repository: repository.to_owned(), revision: revision.to_owned() })
+        let holding = Holding::Model;
+        valid.then(|| HubId { holding, repository: repository.to_owned(), revision: revision.to_owned() })
+    }
+
+    /// The same name among the data sets.
+    pub fn of_dataset(self) -> HubId {
+        HubId { holding: Holding::Dataset, ..self }
     }
 
     /// Whether the revision is a commit, which never moves.

@@ -16,6 +16,8 @@
 //! - `HF_HUB_ETAG_TIMEOUT` (connection and answer, 30 s), `HF_HUB_DOWNLOAD_TIMEOUT` (silence within a body, 30 s),
 //!   `LLM_QUANTIZE_HUB_ATTEMPTS` (5 without progress), `LLM_QUANTIZE_HUB_BACKOFF` (first pause, 1 s, then doubled).
 //!
+//! A data set's file is fetched by the same rules (`file`), with less patience for a server that does not answer at all.
+//!
 //! A bare `name` is never asked for: every repository of that kind has a home like `openai-community/gpt2` now, and a
 //! mistyped folder name must not become a request to a server.
 
@@ -24,6 +26,7 @@ mod checksum;
 mod choice;
 mod download;
 mod fetch;
+mod file;
 mod headers_only;
 mod id;
 mod listing;
@@ -34,5 +37,6 @@ mod settings;
 mod web;
 
 pub use fetch::{Extent, Fetched, fetch};
+pub use file::fetch_file;
 pub use id::HubId;
 pub use settings::{Settings, Token};

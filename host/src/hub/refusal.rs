@@ -15,7 +15,7 @@ pub fn refusal(id: &HubId, file: Option<&str>, answer: &Answer, has_token: bool)
     }
     let said = answer.own("x-error-message").map(clean).filter(|said| !said.is_empty());
     let said = said.map(|said| format!(" The server says: {said}")).unwrap_or_default();
-    let repository = &id.repository;
+    let (repository, what) = (&id.repository, id.holding.word());
     let missing = |message: String, next: String| Failure::new(Class::ModelNotFound, message + &said).suggest(next);
     let closed =
         |message: String, next: String| Failure::new(Class::AuthenticationRequired, message + &said).suggest(next);
@@ -23,30 +23,30 @@ pub fn refusal(id: &HubId, file: Option<&str>, answer: &Answer, has_token: bool)
                  `hf auth login`";
     match (answer.status, code) {
         (401 | 403, "GatedRepo") if has_token => closed(
-            format!("The model `{repository}` is gated, and the owner of the token has no access to it."),
+            format!("The {what} `{repository}` is gated, and the owner of the token has no access to it."),
             format!(
-                "Ask for access on the model's page of the Hub ({repository}), wait until it is granted, and check that the token \
+                "Ask for access on the {what}'s page of the Hub ({repository}), wait until it is granted, and check that the token \
                  may read gated repositories"
             ),
         ),
         (401 | 403, "GatedRepo") => closed(
-            format!("The model `{repository}` is gated: its terms must be accepted first."),
-            format!("Accept the terms on the model's page of the Hub ({repository}), {token}"),
+            format!("The {what} `{repository}` is gated: its terms must be accepted first."),
+            format!("Accept the terms on the {what}'s page of the Hub ({repository}), {token}"),
         ),
         (401 | 404, "RepoNotFound") if has_token => missing(
-            format!("The Hub has no model `{repository}` that this token may see."),
-            "Check the spelling; for a private model, check whose token it is".to_owned(),
+            format!("The Hub has no {what} `{repository}` that this token may see."),
+            format!("Check the spelling; for a private {what}, check whose token it is"),
         ),
         (401 | 404, "RepoNotFound") => missing(
-            format!("The Hub has no public model `{repository}`."),
-            format!("Check the spelling; if the model is private, {token}"),
+            format!("The Hub has no public {what} `{repository}`."),
+            format!("Check the spelling; if the {what} is private, {token}"),
         ),
         (404, "RevisionNotFound") => missing(
-            format!("The model `{repository}` has no revision `{}`.", id.revision),
-            "Name a branch, a tag or a commit that the model's page lists; without @REVISION it is main".to_owned(),
+            format!("The {what} `{repository}` has no revision `{}`.", id.revision),
+            format!("Name a branch, a tag or a commit that the {what}'s page lists; without @REVISION it is main"),
         ),
         (404, "EntryNotFound") => missing(
-            format!("The model `{id}` has no file `{}`.", file.unwrap_or("?")),
+            format!("The {what} `{id}` has no file `{}`.", file.unwrap_or("?")),
             "Its author may have changed it just now; try again, or name another revision".to_owned(),
         ),
         (401, _) if has_token => closed(
@@ -56,11 +56,11 @@ pub fn refusal(id: &HubId, file: Option<&str>, answer: &Answer, has_token: bool)
         (401, _) => closed(format!("The Hub wants a token for `{repository}`."), capital(token)),
         (403, _) => closed(
             format!("The Hub does not let this request read `{repository}`."),
-            format!("Check that the token may read this model: fine-grained tokens name their models. Or {token}"),
+            format!("Check that the token may read this {what}: fine-grained tokens name what they open. Or {token}"),
         ),
         (404 | 410, _) => missing(
             format!("The Hub has no {} for `{id}`.", file.map_or("answer".to_owned(), |file| format!("file `{file}`"))),
-            "Check the spelling of the model and, if it is set, HF_ENDPOINT".to_owned(),
+            format!("Check the spelling of the {what} and, if it is set, HF_ENDPOINT"),
         ),
         (status, _) => Failure::new(
             Class::General,

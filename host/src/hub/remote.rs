@@ -1,7 +1,7 @@
 //! The Hub's routes: the list of a revision, the facts of a file, the bytes of a file.
 
 use super::checksum::Etag;
-use super::id::HubId;
+use super::id::{Holding, HubId};
 use super::listing::{Known, Listing};
 use super::refusal::refusal;
 use super::retry::{Patience, Trouble};
@@ -52,7 +52,11 @@ impl<'a> Remote<'a> {
 
     /// The files of the revision.
     pub fn listing(&self) -> Result<Listing, Failure> {
-        let path = format!("/api/models/{}/revision/{}?blobs=true", self.id.repository, escaped(&self.id.revision));
+        let list = match self.id.holding {
+            Holding::Model => "models",
+            Holding::Dataset => "datasets",
+        };
+        let path = format!("/api/{list}/{}/revision/{}?blobs=true", self.id.repository, escaped(&self.id.revision));
         let json = self.insist(&format!("the file list of {}", self.id), || {
             let answer = self.web.ask(&path, Ask::All)?;
             match answer.status {
@@ -112,7 +116,11 @@ impl<'a> Remote<'a> {
     }
 
     fn path(&self, commit: &str, name: &str) -> String {
-        format!("/{}/resolve/{commit}/{name}", self.id.repository)
+        let folder = match self.id.holding {
+            Holding::Model => "",
+            Holding::Dataset => "datasets/",
+        };
+        format!("/{folder}{}/resolve/{commit}/{name}", self.id.repository)
     }
 
     /// Tries until it works or patience ends.

@@ -21,6 +21,8 @@ const JOB: &str = "job.json";
 /// `job.json` while it is written: a random name would stay behind if the process is killed at that moment.
 const JOB_DRAFT: &str = "job.json.new";
 const JOURNAL: &str = "journal.jsonl";
+/// Folder of the statistics that the job gathers first.
+const STATISTICS: &str = "statistics";
 
 /// Everything that decides the output's bytes. The number of threads and the memory limit do not, so they are absent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,7 +82,7 @@ impl Identity {
             compare(name, &text(was.get(name)), &text(is.get(name)));
         }
         if earlier.statistics != self.statistics {
-            changes.push("the importance matrix has other contents".into());
+            changes.push("the statistics have other contents".into());
         }
         if earlier.model.content != self.model.content {
             changes.push("the model files have other contents".into());
@@ -128,7 +130,8 @@ impl Folder {
         let own = base.join(target.name());
         let Some(resume) = resume else { return Ok(Some(Folder { path: own, demanded: false })) };
         for path in [resume.clone(), resume.join(target.name())] {
-            if path.join(JOB).is_file() {
+            // Statistics alone: the job stopped while it gathered them.
+            if path.join(JOB).is_file() || path.join(STATISTICS).is_dir() {
                 return Ok(Some(Folder { path, demanded: true }));
             }
         }
@@ -202,8 +205,23 @@ impl Folder {
         reset().map_err(|e| self.unwritable(&e))
     }
 
+    /// The folder of the statistics that the job gathers first.
+    pub fn statistics(&self) -> PathBuf {
+        self.path.join(STATISTICS)
+    }
+
     /// Removes what this program wrote there, and the folders if nothing else is in them.
     pub fn remove(&self) -> io::Result<()> {
+        match std::fs::remove_dir_all(self.statistics()) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(error)
+            }
+            _ => self.remove_job(),
+        }
+    }
+
+    /// Removes what is known of the job, and the folders if nothing else is in them: statistics stay.
+    pub fn remove_job(&self) -> io::Result<()> {
         for name in [JOB, JOB_DRAFT, JOURNAL] {
             match std::fs::remove_file(self.path.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -246,7 +264,7 @@ mod tests {
         assert!(identity(Some("a")).changes_since(&identity(Some("a"))).is_empty());
         for (was, is) in [(Some("a"), Some("b")), (None, Some("a")), (Some("a"), None)] {
             let changes = identity(is).changes_since(&identity(was));
-            assert_eq!(changes, ["the importance matrix has other contents"], "{was:?} {is:?}");
+            assert_eq!(changes, ["the statistics have other contents"], "{was:?} {is:?}");
         }
     }
 }

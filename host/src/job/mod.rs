@@ -12,6 +12,7 @@ mod coverage;
 mod finish;
 mod finished;
 mod flush;
+mod gather;
 mod journal;
 mod open;
 mod partial;
@@ -47,13 +48,21 @@ pub use storage::{Disk, Storage};
 pub use validate::TensorCheck;
 pub use weights::Weights;
 
+use crate::calibrate::Prepared;
 use crate::failure::Failure;
 use crate::memory::Sampler;
 use crate::plan_file;
-use crate::statistics::Bound;
+use crate::statistics::Measured;
 use llmq_plugin_api::client::{Backend, Session};
+use llmq_plugin_api::sdk::StatisticKind;
 use llmq_plugin_api::wire::{Level, ModelDescription, Request};
+use std::collections::BTreeMap;
 use std::time::Instant;
+
+/// Indices of the tensors of a unit.
+fn tensors_of(model: &ModelDescription, unit: u32) -> Vec<usize> {
+    (0..model.tensors.len()).filter(|index| model.tensors[*index].unit == unit).collect()
+}
 
 /// An opened job: model, backend and checked plan. Nothing was written yet.
 pub struct Job<'a> {
@@ -63,7 +72,13 @@ pub struct Job<'a> {
     target: target::Target,
     backend: &'a Backend,
     source: JobSource<'a>,
-    statistics: Option<Bound>,
+    statistics: Option<Box<dyn Measured>>,
+    /// The calibration that the job begins with; its statistics are only predicted yet.
+    calibration: Option<Prepared>,
+    /// What is odd about its text.
+    text_warnings: Vec<String>,
+    /// Where its statistics are.
+    kept: gather::Kept,
     session: Session,
     services: JobServices<'a>,
     storage: &'a dyn Storage,
@@ -76,6 +91,11 @@ impl Job<'_> {
     /// The model.
     pub fn model(&self) -> &ModelDescription {
         self.source.model()
+    }
+
+    /// What the backend was asked to plan.
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 
     /// What this job would do, with everything that would stop it now.
@@ -102,9 +122,9 @@ impl Job<'_> {
             dropped: plan.dropped.clone(),
             needs: preflight.needs(),
             obstacles: plan_report::sentences(&preflight.obstacles()),
-            warnings: self.plan_warnings(),
+            warnings: [&self.text_warnings[..], &self.plan_warnings()].concat(),
             notes: plan.notes.clone(),
-            statistics: self.statistics.as_ref().map(|bound| bound.table().origin.clone()),
+            statistics: self.statistics.as_ref().map(|statistics| statistics.origin().clone()),
         }
     }
 
@@ -127,10 +147,32 @@ impl Job<'_> {
             inputs: self.source.weights().inputs(),
             threads: self.services.pool().current_num_threads(),
             concurrent_units: self.backend.descriptor().concurrent_units as usize,
+            statistics: self.statistics_bytes(),
             memory_limit: self.spec.memory_limit,
             overwrite: self.spec.overwrite,
             storage: self.storage,
         }
+    }
+
+    /// Kinds of statistics that are handed in: those of the level, and those that the plan asks for.
+    fn wanted_kinds(&self) -> Vec<StatisticKind> {
+        let needs = self.session.plan().units.iter().flat_map(|unit| &unit.statistics).flat_map(|need| &need.kinds);
+        let words = self.level.requires_statistics.iter().chain(&self.level.uses_statistics).chain(needs);
+        let mut kinds: Vec<StatisticKind> = Vec::new();
+        for kind in words.filter_map(|word| StatisticKind::from_word(word)) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
+    /// Bytes of the statistics of every unit while it is at work.
+    pub fn statistics_bytes(&self) -> BTreeMap<u32, u64> {
+        let Some(statistics) = &self.statistics else { return BTreeMap::new() };
+        let (kinds, model) = (self.wanted_kinds(), self.model());
+        let bytes = |unit: u32| (unit, statistics.bytes(&tensors_of(model, unit), &kinds));
+        (0..model.units.len() as u32).map(bytes).collect()
     }
 
     fn compression_ratio(&self) -> f64 {

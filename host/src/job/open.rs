@@ -1,6 +1,7 @@
 //! From a spec to a checked plan: everything that can be refused without touching the disk.
 
 use super::choice::Chosen;
+use super::gather::Kept;
 use super::services::JobServices;
 use super::source::JobSource;
 use super::spec::JobSpec;
@@ -13,9 +14,11 @@ use crate::event::{Event, Observer};
 use crate::failure::{Class, Failure};
 use crate::memory::{self, Sampler};
 use crate::model::Model;
-use crate::statistics::Bound;
-use llmq_plugin_api::client::Backend;
-use llmq_plugin_api::wire::{FormatDescriptor, ModelDescription, Plan, Request, StatisticsNeed, StatisticsOffer};
+use crate::statistics::{Measured, Supply};
+use llmq_plugin_api::client::{Backend, Session};
+use llmq_plugin_api::wire::{
+    FormatDescriptor, Level, ModelDescription, Plan, Request, StatisticsNeed, StatisticsOffer,
+};
 use std::path::Path;
 use std::time::Instant;
 
@@ -40,7 +43,7 @@ impl<'a> Job<'a> {
     ) -> Result<Job<'a>, Failure> {
         // What needs no model is refused first: a typo in the level should not wait for a network disk.
         let format = request::writable_format(backend.descriptor(), &spec.format)?;
-        request::level(format, &spec.level, at_hand(spec))?;
+        request::level(format, &spec.level, spec.statistics.as_ref().map(Supply::content))?;
         request::options(format, &spec.options)?;
         spec.choice.check(format)?;
         observer.event(Event::Step(format!("Loading model: {}", spec.model.display())));
@@ -59,8 +62,8 @@ impl<'a> Job<'a> {
         let (started, sampler) = (Instant::now(), Sampler::start());
         let descriptor = backend.descriptor();
         let format = request::writable_format(descriptor, &spec.format)?;
-        let level = request::level(format, &spec.level, at_hand(spec))?;
-        let options = request::options(format, &spec.options)?;
+        let level = request::level(format, &spec.level, spec.statistics.as_ref().map(Supply::content))?;
+        request::options(format, &spec.options)?;
         backend.probe_device(&spec.device).map_err(|e| unusable_device(&spec.device, e))?;
         let source = JobSource::new(weights);
         let model = source.model();
@@ -73,24 +76,21 @@ impl<'a> Job<'a> {
         let target = Target::new(&spec.output_dir, spec.output_name.as_deref(), &model.name, &level.id, format)?;
         let budget = spec.memory_limit.map(|limit| limit.saturating_sub(memory::usage().anonymous));
         let services = JobServices::start(spec.threads, budget, &descriptor.id, &spec.device, observer, cancel)?;
-        let statistics = spec.statistics.as_ref().map(|supply| supply.bind(&source)).transpose()?;
-        for warning in statistics.iter().flat_map(|bound| &bound.warnings) {
+        let calibration = match &spec.statistics {
+            Some(Supply::Text(upfront)) => Some(upfront.prepare(&spec.model, observer, cancel)?),
+            _ => None,
+        };
+        let text_warnings = calibration.iter().flat_map(|prepared| prepared.warnings()).cloned().collect();
+        let statistics = match (&calibration, &spec.statistics) {
+            (Some(prepared), _) => Some(prepared.predicted(&source)?),
+            (None, Some(supply)) => supply.bind(&source)?,
+            (None, None) => None,
+        };
+        for warning in statistics.iter().flat_map(|statistics| statistics.warnings()) {
             observer.event(Event::Warning(warning.clone()));
         }
-        let request = Request {
-            format: format.id.clone(),
-            level: level.id.clone(),
-            stem: target.stem.clone(),
-            options,
-            device: spec.device.clone(),
-            statistics: statistics.as_ref().map(Bound::offers).unwrap_or_default(),
-            encodings: Default::default(),
-            creator: spec.creator.clone(),
-            statistics_origin: statistics.as_ref().map(|bound| bound.table().origin.clone()),
-        };
-        let Chosen { session, request, warnings } = spec.choice.open(backend, format, &services, &source, request)?;
-        check_plan(session.plan(), model, &target, &descriptor.id, &request.statistics)?;
-        requantize::check(session.plan(), source.weights(), spec.allow_requantize)?;
+        let planned = plan(spec, backend, (format, level), &target, &services, &source, statistics.as_deref())?;
+        let Planned { session, request, warnings } = planned;
         for note in &session.plan().notes {
             observer.event(Event::Detail(note.clone()));
         }
@@ -104,6 +104,9 @@ impl<'a> Job<'a> {
             backend,
             source,
             statistics,
+            calibration,
+            text_warnings,
+            kept: Kept::Nowhere,
             session,
             services,
             storage,
@@ -114,9 +117,38 @@ impl<'a> Job<'a> {
     }
 }
 
-/// The kind of statistics that the spec brings.
-fn at_hand(spec: &JobSpec) -> Option<&str> {
-    spec.statistics.as_ref().map(|supply| supply.table.kind.as_str())
+/// A plan that was checked, and the request that led to it.
+pub(super) struct Planned {
+    pub session: Session,
+    pub request: Request,
+    pub warnings: Vec<String>,
+}
+
+/// Has the backend plan with these statistics.
+pub(super) fn plan(
+    spec: &JobSpec,
+    backend: &Backend,
+    (format, level): (&FormatDescriptor, &Level),
+    target: &Target,
+    services: &JobServices<'_>,
+    source: &JobSource<'_>,
+    statistics: Option<&dyn Measured>,
+) -> Result<Planned, Failure> {
+    let request = Request {
+        format: format.id.clone(),
+        level: level.id.clone(),
+        stem: target.stem.clone(),
+        options: request::options(format, &spec.options)?,
+        device: spec.device.clone(),
+        statistics: statistics.map(|statistics| statistics.offers()).unwrap_or_default(),
+        encodings: Default::default(),
+        creator: spec.creator.clone(),
+        statistics_origin: statistics.map(|statistics| statistics.origin().clone()),
+    };
+    let Chosen { session, request, warnings } = spec.choice.open(backend, format, services, source, request)?;
+    check_plan(session.plan(), source.model(), target, &backend.descriptor().id, &request.statistics)?;
+    requantize::check(session.plan(), source.weights(), spec.allow_requantize)?;
+    Ok(Planned { session, request, warnings })
 }
 
 fn unusable_device(device: &str, error: llmq_plugin_api::sdk::Error) -> Failure {
@@ -151,8 +183,8 @@ fn check_plan(
     plan.check(model.units.len(), model.tensors.len()).map_err(|fault| unsound(fault.to_string()))?;
     target.check(plan).map_err(|failure| unsound(failure.message))?;
     let offered = |need: &StatisticsNeed| {
-        let of_tensor = offers.iter().filter(|offer| offer.tensor == need.tensor);
-        of_tensor.flat_map(|offer| &offer.kinds).any(|kind| need.kinds.iter().all(|wanted| wanted == kind))
+        let of_tensor = || offers.iter().filter(|offer| offer.tensor == need.tensor);
+        need.kinds.iter().all(|wanted| of_tensor().any(|offer| offer.kinds.contains(wanted)))
     };
     match plan.units.iter().find(|unit| !unit.statistics.iter().all(offered)) {
         Some(unit) => Err(unsound(format!("unit {} needs statistics that were not offered", unit.unit))),

@@ -7,6 +7,7 @@ use crate::failure::{Class, Failure};
 use crate::memory;
 use llmq_plugin_api::wire::{Plan, UnitNeed};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,8 @@ pub struct Preflight<'a> {
     pub threads: usize,
     /// Most units that the backend lets be at work at the same time.
     pub concurrent_units: usize,
+    /// Bytes of the statistics of every unit while it is at work.
+    pub statistics: BTreeMap<u32, u64>,
     /// The user's limit of anonymous memory in bytes.
     pub memory_limit: Option<u64>,
     /// Whether an existing output folder may go.
@@ -70,7 +73,7 @@ impl Preflight<'_> {
         let needs = |width| Needs {
             disk_needed: self.plan.total_bytes().saturating_sub(claimed_bytes(self.target, self.plan)),
             disk_free: self.storage.free_bytes(&existing_ancestor(&self.target.dir)).ok(),
-            memory_needed: host.saturating_add(scratch(&self.plan.units, width, threads)),
+            memory_needed: host.saturating_add(scratch(&self.plan.units, &self.statistics, width, threads)),
             memory_available: memory::available().map(|left| left.saturating_add(own)),
             memory_limit: self.memory_limit,
         };
@@ -165,10 +168,15 @@ impl Preflight<'_> {
     }
 }
 
-/// Working memory of the `width` neediest units together. A thread works for one of them at a time.
-fn scratch(units: &[UnitNeed], width: usize, threads: u64) -> u64 {
+/// Working memory of the `width` neediest units together, with their statistics. A thread works for one of them at a time.
+fn scratch(units: &[UnitNeed], statistics: &BTreeMap<u32, u64>, width: usize, threads: u64) -> u64 {
     let per_thread = units.iter().map(|unit| unit.scratch_bytes_per_thread).max().unwrap_or(0);
-    let mut fixed: Vec<u64> = units.iter().map(|unit| unit.scratch_bytes).collect();
+    let mut needs = statistics.clone();
+    for unit in units {
+        let need = needs.entry(unit.unit).or_default();
+        *need = need.saturating_add(unit.scratch_bytes);
+    }
+    let mut fixed: Vec<u64> = needs.into_values().collect();
     fixed.sort_unstable_by(|a, b| b.cmp(a));
     fixed.into_iter().take(width).fold(per_thread.saturating_mul(threads), u64::saturating_add)
 }
@@ -219,18 +227,23 @@ mod tests {
 
     #[test]
     fn the_neediest_units_side_by_side_count() {
-        let need = |fixed, per_thread| UnitNeed {
-            unit: 0,
+        let need = |unit, fixed, per_thread| UnitNeed {
+            unit,
             scratch_bytes_per_thread: per_thread,
             scratch_bytes: fixed,
             device_bytes: 0,
             statistics: Vec::new(),
             stages: Vec::new(),
         };
-        let units = [need(10, 3), need(1000, 1), need(100, 7)];
-        assert_eq!(scratch(&units, 1, 4), 1000 + 28);
-        assert_eq!(scratch(&units, 2, 4), 1100 + 28);
-        assert_eq!(scratch(&units, 9, u64::MAX), u64::MAX);
-        assert_eq!(scratch(&[], 2, 4), 0);
+        let units = [need(0, 10, 3), need(1, 1000, 1), need(2, 100, 7)];
+        let none = BTreeMap::new();
+        assert_eq!(scratch(&units, &none, 1, 4), 1000 + 28);
+        assert_eq!(scratch(&units, &none, 2, 4), 1100 + 28);
+        assert_eq!(scratch(&units, &none, 9, u64::MAX), u64::MAX);
+        assert_eq!(scratch(&[], &none, 2, 4), 0);
+        // Statistics of unit 2 make it the neediest; unit 3 has nothing else.
+        let statistics = BTreeMap::from([(2, 1000), (3, 50)]);
+        assert_eq!(scratch(&units, &statistics, 1, 4), 1100 + 28);
+        assert_eq!(scratch(&units, &statistics, 4, 4), 10 + 1000 + 1100 + 50 + 28);
     }
 }

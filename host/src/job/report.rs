@@ -3,7 +3,7 @@
 use super::validate::TensorCheck;
 use crate::memory::Peaks;
 use crate::model::torch_dtype;
-use llmq_plugin_api::wire::ModelDescription;
+use llmq_plugin_api::wire::{ModelDescription, StatisticsOrigin};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -51,6 +51,9 @@ pub struct JobReport {
     /// The backend's own figures by unit id.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub figures: Map<String, Value>,
+    /// Where the statistics come from; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<StatisticsOrigin>,
     /// Everything odd, in the order it was noticed.
     pub warnings: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use crate::failure::{Class, Failure};
 use crate::nearest::nearest;
+use crate::statistics::Content;
 use llmq_plugin_api::wire::{Descriptor, FormatDescriptor, Level, OptionKind, OptionSpec};
 use serde_json::{Map, Value};
 
@@ -21,9 +22,8 @@ pub fn writable_format<'d>(descriptor: &'d Descriptor, id: &str) -> Result<&'d F
     }
 }
 
-/// The level a word means. Levels that need other statistics than the kind at hand are refused: nothing here measures
-/// them.
-pub fn level<'f>(format: &'f FormatDescriptor, word: &str, at_hand: Option<&str>) -> Result<&'f Level, Failure> {
+/// The level a word means. Levels that need other statistics than those given are refused.
+pub fn level<'f>(format: &'f FormatDescriptor, word: &str, given: Option<Content<'_>>) -> Result<&'f Level, Failure> {
     let Some(level) = format.level(word) else {
         let ids: Vec<&str> = format.levels.iter().map(|l| l.id.as_str()).collect();
         let known = format.levels.iter().flat_map(|l| std::iter::once(&l.id).chain(&l.aliases)).map(String::as_str);
@@ -32,15 +32,31 @@ pub fn level<'f>(format: &'f FormatDescriptor, word: &str, at_hand: Option<&str>
         return Err(refuse(format!("`{word}` is not a quantization level of format `{}`", format.id))
             .suggest(format!("{hint}Valid levels: {}.", listed(&ids))));
     };
-    let missing: Vec<&String> =
-        level.requires_statistics.iter().filter(|kind| Some(kind.as_str()) != at_hand).collect();
-    if !missing.is_empty() {
-        let message = format!("level `{}` needs statistics ({}), and none were given", level.id, listed(&missing));
-        let free = format.levels.iter().filter(|l| l.requires_statistics.is_empty()).map(|l| l.id.as_str());
-        let file = if missing == ["sum_squares"] { "Give an importance matrix with --imatrix FILE. " } else { "" };
-        return Err(refuse(message).suggest(format!("{file}Levels without: {}.", listed(&free.collect::<Vec<_>>()))));
-    }
-    Ok(level)
+    let at_hand = given.as_ref().map(|content| content.kinds.as_slice()).unwrap_or_default();
+    let missing: Vec<&str> = level.requires_statistics.iter().map(String::as_str).collect();
+    let missing: Vec<&str> = missing.into_iter().filter(|kind| !at_hand.contains(kind)).collect();
+    if missing.is_empty() { Ok(level) } else { Err(lacking(format, level, &missing, given)) }
+}
+
+fn lacking(format: &FormatDescriptor, level: &Level, missing: &[&str], given: Option<Content<'_>>) -> Failure {
+    let what = match given {
+        None => "none were given".to_owned(),
+        Some(content) => format!("`{}` holds none of this kind", content.name),
+    };
+    let message = format!("level `{}` needs statistics ({}), and {what}", level.id, listed(missing));
+    let way = match missing.contains(&"gram") {
+        true => {
+            "Calibrate with --calibration-data TEXT, or give a folder that `llm-quantize analyze MODEL --statistics DIR \
+                 --gram` wrote with --statistics DIR."
+        }
+        false if missing == ["sum_squares"] => {
+            "Calibrate with --calibration-data TEXT, or give an importance matrix with --imatrix FILE or a statistics \
+             folder with --statistics DIR."
+        }
+        false => "Give a folder that `llm-quantize analyze MODEL --statistics DIR` wrote with --statistics DIR.",
+    };
+    let free = format.levels.iter().filter(|l| l.requires_statistics.is_empty()).map(|l| l.id.as_str());
+    refuse(message).suggest(format!("{way} Levels without: {}.", listed(&free.collect::<Vec<_>>())))
 }
 
 /// Options checked against their declarations, in declaration order, with defaults filled in.
@@ -153,9 +169,12 @@ mod tests {
         let failure = level(&format(), "q9", None).unwrap_err();
         assert_eq!(failure.class, Class::InvalidArguments);
         assert_eq!(failure.suggestion, "Did you mean Q8? Valid levels: Q8, Q4_GRAM.");
-        let failure = level(&format(), "4bit", Some("sum_squares")).unwrap_err();
-        assert!(failure.message.contains("gram") && failure.suggestion.contains("Q8"), "{failure:?}");
-        assert_eq!(level(&format(), "4bit", Some("gram")).unwrap().id, "Q4_GRAM");
+        let given = |kinds: &[&'static str]| Some(Content { name: "m.dat".into(), kinds: kinds.to_vec() });
+        let failure = level(&format(), "4bit", given(&["sum_squares"])).unwrap_err();
+        assert!(failure.message.contains("(gram), and `m.dat` holds none"), "{failure:?}");
+        assert!(failure.suggestion.contains("--gram") && failure.suggestion.contains("Q8"), "{failure:?}");
+        assert_eq!(level(&format(), "4bit", given(&["sum_squares", "gram"])).unwrap().id, "Q4_GRAM");
+        assert!(level(&format(), "4bit", None).unwrap_err().message.ends_with("none were given"));
     }
 
     #[test]

@@ -11,7 +11,6 @@ use super::validate::{Validated, Validation};
 use super::{Job, finish};
 use crate::event::Event;
 use crate::failure::{Class, Failure};
-use crate::statistics::Bound;
 use llmq_plugin_api::wire::UnitReport;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +31,8 @@ pub(super) struct Progress {
 
 impl Job<'_> {
     /// Quantizes, validates and gives the output its final name.
-    pub fn run(self) -> Result<JobReport, Failure> {
+    pub fn run(mut self) -> Result<JobReport, Failure> {
+        self.gather()?;
         let mut warnings = self.plan_warnings();
         let progress = self.begin(&mut warnings)?;
         let outcome = match self.finished_before(&progress).map_err(|stop| stop.failure)? {
@@ -72,7 +72,7 @@ impl Job<'_> {
         let fingerprint = self.source.weights().fingerprint()?;
         let output = self.target.output(plan);
         let identity = {
-            let statistics = self.statistics.as_ref().map(Bound::checksum);
+            let statistics = self.statistics.as_ref().map(|statistics| statistics.checksum());
             Identity::new(self.backend.descriptor(), fingerprint, output, plan, &self.request, statistics)
         };
         let keep = match resume::decide(&folder, &identity)? {
@@ -80,7 +80,7 @@ impl Job<'_> {
                 // A run killed while it removed its checkpoint left the rest of it. With a working file about, it may
                 // be the beginning of another run instead. Nothing depends on whether this succeeds.
                 if !self.target.is_growing(plan) {
-                    let _ = folder.remove();
+                    let _ = folder.remove_job();
                 }
                 false
             }
@@ -120,7 +120,8 @@ impl Job<'_> {
         let units = UnitLoop {
             session: &self.session,
             source: &self.source,
-            statistics: self.statistics.as_ref(),
+            statistics: self.statistics.as_deref(),
+            kinds: self.wanted_kinds(),
             services: &self.services,
             partial: &partial,
             storage: self.storage,

@@ -41,6 +41,18 @@ pub struct UnitServices<'u> {
     failed: &'u AtomicBool,
 }
 
+/// A part of the memory budget that the host itself uses.
+pub struct Held<'b> {
+    budget: &'b Budget,
+    token: u64,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.budget.release(self.token);
+    }
+}
+
 impl<'u> UnitServices<'u> {
     /// For a unit of `weights` weights.
     pub fn new(job: &'u JobServices<'u>, weights: u64, failed: &'u AtomicBool) -> UnitServices<'u> {
@@ -93,6 +105,16 @@ impl<'a> JobServices<'a> {
     /// Fails once a stop was asked for.
     pub fn check_cancelled(&self) -> Result<(), Failure> {
         if self.cancel.requested() { Err(Failure::new(Class::Interrupted, "the job was stopped")) } else { Ok(()) }
+    }
+
+    /// The same for the forward pass.
+    pub fn of_pass(&self) -> crate::pass::Services<'_> {
+        crate::pass::Services { pool: &self.pool, cancel: self.cancel, observer: self.observer }
+    }
+
+    /// Takes `bytes` of the memory budget until the value is dropped.
+    pub fn hold(&self, bytes: u64) -> Result<Held<'_>, sdk::Error> {
+        Ok(Held { budget: &self.budget, token: self.budget.reserve(bytes)? })
     }
 
     fn advance(&self, weights: u64) {

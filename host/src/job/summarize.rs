@@ -19,6 +19,7 @@ impl Job<'_> {
             }
         }
         let validation_status = if outcome.validated.is_some() { "valid" } else { "unchecked" };
+        warnings.splice(0..0, self.text_warnings.iter().cloned());
         let validated = outcome.validated.unwrap_or_default();
         warnings.extend(validated.warnings);
         let peaks = self.sampler.peaks();
@@ -43,6 +44,7 @@ impl Job<'_> {
             max_relative_error: validated.tensors.iter().map(|t| t.relative_error).max_by(f64::total_cmp),
             tensors: validated.tensors,
             figures,
+            statistics: self.statistics.as_ref().map(|statistics| statistics.origin().clone()),
             warnings,
         }
     }

@@ -11,12 +11,14 @@ use super::sink::{Flushing, UnitSink};
 use super::source::JobSource;
 use super::stop::{self, Stop};
 use super::storage::Storage;
+use super::tensors_of;
 use super::unflushed::Unflushed;
 use crate::event::Event;
 use crate::failure::{Class, Failure};
 use crate::memory;
-use crate::statistics::Bound;
+use crate::statistics::{Handful, Measured};
 use llmq_plugin_api::client::{Session, UnitInput};
+use llmq_plugin_api::sdk::StatisticKind;
 use llmq_plugin_api::wire::UnitReport;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use std::collections::BTreeMap;
@@ -35,7 +37,9 @@ pub struct UnitLoop<'a> {
     /// The model.
     pub source: &'a JobSource<'a>,
     /// What was measured, if anything.
-    pub statistics: Option<&'a Bound>,
+    pub statistics: Option<&'a dyn Measured>,
+    /// Kinds of it that are handed in.
+    pub kinds: Vec<StatisticKind>,
     /// Threads, budget, progress.
     pub services: &'a JobServices<'a>,
     /// The growing output.
@@ -140,14 +144,22 @@ impl UnitLoop<'_> {
         let began = Instant::now();
         let model = self.source.model();
         let id = &model.units[unit as usize].id;
-        let tensors: Vec<usize> = (0..model.tensors.len()).filter(|index| model.tensors[*index].unit == unit).collect();
+        let tensors = tensors_of(model, unit);
         if !self.session.plan().refuses_non_finite {
             self.check_finite(&tensors)?;
         }
         let services = UnitServices::new(self.services, self.weights_of(unit), round.failed);
         let views = tensors.iter().map(|index| self.source.view(*index)).collect::<Result<Vec<_>, _>>()?;
-        let statistics = self.statistics.map(|bound| bound.of(&tensors)).unwrap_or_default();
-        let input = UnitInput { index: unit, id, tensors: views, statistics };
+        // Held until the unit is done, and counted as long.
+        let mut statistics = (None, Handful::default());
+        if let Some(measured) = self.statistics {
+            let grant = self.services.hold(measured.bytes(&tensors, &self.kinds));
+            let grant = grant.map_err(|error| Stop::resumable(error.into()))?;
+            // What is finished is right whatever became of the files of the statistics.
+            let values = measured.load(&tensors, &self.kinds).map_err(Stop::resumable)?;
+            statistics = (Some(grant), values);
+        }
+        let input = UnitInput { index: unit, id, tensors: views, statistics: statistics.1.views() };
         let flushing = Flushing { unflushed: &round.unflushed, told };
         let sink = UnitSink::new(unit, self.session.plan(), model, self.partial, self.storage, flushing);
         let result = self.session.quantize(&services, self.source, &input, &sink);

@@ -4,10 +4,12 @@
 
 mod attention;
 mod feed_forward;
+mod feeds;
 mod find;
 mod rotation;
 mod weights;
 
+pub use feeds::{Feed, feeds, head_feed};
 pub use weights::SourceRows;
 
 use crate::failure::{Class, Failure};

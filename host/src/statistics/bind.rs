@@ -1,10 +1,12 @@
-//! A table by source tensor of one model: what jobs offer to backends and hand in with their units.
+//! A table by source tensor of one model: importance matrices as a job's statistics.
 
-use super::{Gravity, Problem, Table, problems};
+use super::measured::Block;
+use super::{Gravity, Handful, Measured, Problem, Table, problems};
 use crate::failure::{Class, Failure};
 use llmq_plugin_api::client::{Loaded, Source};
-use llmq_plugin_api::sdk::{Statistic, StatisticKind};
-use llmq_plugin_api::wire::{StatisticsName, StatisticsOffer, StatisticsPart};
+use llmq_plugin_api::sdk::StatisticKind;
+use llmq_plugin_api::wire::{StatisticsName, StatisticsOffer, StatisticsOrigin, StatisticsPart};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Range;
@@ -14,18 +16,18 @@ use xxhash_rust::xxh3::Xxh3;
 /// Most names that a sentence lists.
 const LISTED: usize = 8;
 
-/// Statistics before their model is known, with the plugin that knows their names.
+/// A table before its model is known, with the plugin that knows its names.
 #[derive(Clone)]
-pub struct Supply {
+pub struct Named {
     /// The statistics.
     pub table: Arc<Table>,
     /// Who read them.
     pub reader: Arc<Loaded>,
 }
 
-impl fmt::Debug for Supply {
+impl fmt::Debug for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Supply({:?} by {})", self.table.origin, self.reader.id)
+        write!(f, "Named({:?} by {})", self.table.origin, self.reader.id)
     }
 }
 
@@ -35,7 +37,6 @@ struct Vector {
     entry: String,
     range: Range<usize>,
     count: u64,
-    shape: [u64; 1],
 }
 
 /// Statistics of one model.
@@ -44,11 +45,10 @@ pub struct Bound {
     table: Arc<Table>,
     kind: StatisticKind,
     vectors: BTreeMap<StatisticsPart, Vector>,
-    /// What is odd; nothing that forbids use.
-    pub warnings: Vec<String>,
+    warnings: Vec<String>,
 }
 
-impl Supply {
+impl Named {
     /// Finds the source tensor of every vector.
     ///
     /// # Errors
@@ -95,8 +95,7 @@ impl Supply {
             for (index, part) in name.parts.iter().enumerate() {
                 let range = index * columns..(index + 1) * columns;
                 let count = entry.counts[if counts == 1 { 0 } else { index }];
-                let vector = Vector { entry: name.name.clone(), range, count, shape: [columns as u64] };
-                vectors.insert(*part, vector);
+                vectors.insert(*part, Vector { entry: name.name.clone(), range, count });
             }
         }
         let unknown: Vec<&str> =
@@ -113,9 +112,8 @@ impl Supply {
     }
 }
 
-impl Bound {
-    /// What a backend may count on.
-    pub fn offers(&self) -> Vec<StatisticsOffer> {
+impl Measured for Bound {
+    fn offers(&self) -> Vec<StatisticsOffer> {
         let offer = |(part, vector): (&StatisticsPart, &Vector)| StatisticsOffer {
             tensor: part.tensor,
             kinds: vec![self.kind.word().to_owned()],
@@ -125,26 +123,11 @@ impl Bound {
         self.vectors.iter().map(offer).collect()
     }
 
-    /// Statistics of some tensors.
-    pub fn of(&self, tensors: &[usize]) -> Vec<Statistic<'_>> {
-        let mut all = Vec::new();
-        for tensor in tensors {
-            let of = |expert| StatisticsPart { tensor: *tensor as u32, expert };
-            let range = self.vectors.range(of(None)..=of(Some(u32::MAX)));
-            all.extend(range.map(|(part, vector)| Statistic {
-                tensor: *tensor,
-                expert: part.expert,
-                kind: self.kind,
-                count: vector.count,
-                shape: &vector.shape,
-                values: &self.table.entries[&vector.entry].values[vector.range.clone()],
-            }));
-        }
-        all
+    fn origin(&self) -> &StatisticsOrigin {
+        &self.table.origin
     }
 
-    /// Checksum of everything that can reach the output.
-    pub fn checksum(&self) -> String {
+    fn checksum(&self) -> String {
         let mut hash = Xxh3::new();
         for (part, vector) in &self.vectors {
             hash.update(&part.tensor.to_le_bytes());
@@ -157,8 +140,27 @@ impl Bound {
         format!("{:032x}", hash.digest128())
     }
 
-    /// Where the statistics come from.
-    pub fn table(&self) -> &Table {
-        &self.table
+    /// The table is in memory as a whole.
+    fn bytes(&self, _: &[usize], _: &[StatisticKind]) -> u64 {
+        0
+    }
+
+    fn load(&self, tensors: &[usize], kinds: &[StatisticKind]) -> Result<Handful<'_>, Failure> {
+        let mut handful = Handful::default();
+        for tensor in tensors.iter().filter(|_| kinds.contains(&self.kind)) {
+            let of = |expert| StatisticsPart { tensor: *tensor as u32, expert };
+            for (part, vector) in self.vectors.range(of(None)..=of(Some(u32::MAX))) {
+                let values = &self.table.entries[&vector.entry].values[vector.range.clone()];
+                let shape = vec![values.len() as u64];
+                let block = Block { kind: self.kind, count: vector.count, shape, values: Cow::Borrowed(values) };
+                let block = handful.keep(block);
+                handful.give(*part, block);
+            }
+        }
+        Ok(handful)
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

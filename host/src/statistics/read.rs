@@ -1,6 +1,6 @@
 //! From a path to a table, through the plugin that recognizes the file.
 
-use super::{Choice, Entry, Supply, Table};
+use super::{Choice, Entry, Named, Table};
 use crate::failure::{Class, Failure};
 use crate::inspect::ReadingServices;
 use crate::model::MappedFile;
@@ -109,12 +109,12 @@ impl<'a> Readers<'a> {
     }
 
     /// Reads the statistics of a job.
-    pub fn supply(&mut self, paths: &[PathBuf], choice: Option<&Choice>) -> Result<Supply, Failure> {
+    pub fn supply(&mut self, paths: &[PathBuf], choice: Option<&Choice>) -> Result<Named, Failure> {
         let (mut table, reader) = self.read_all(paths)?;
         if let Some(choice) = choice {
             table.choose(choice)?;
         }
-        Ok(Supply { table: Arc::new(table), reader })
+        Ok(Named { table: Arc::new(table), reader })
     }
 
     /// Reads several files and adds them up.

@@ -37,18 +37,21 @@ pub enum Fault {
 
 /// Called with a unit's id when it begins.
 pub type Hook = Arc<dyn Fn(&str) + Send + Sync>;
+/// Shown every unit as it is handed in.
+pub type Look = Arc<dyn Fn(&Unit) + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Toy {
     pub version: String,
     pub fault: Fault,
     pub hook: Option<Hook>,
+    pub look: Option<Look>,
     pub concurrent_units: u32,
 }
 
 impl Default for Toy {
     fn default() -> Toy {
-        Toy { version: "1.2.3".into(), fault: Fault::None, hook: None, concurrent_units: 1 }
+        Toy { version: "1.2.3".into(), fault: Fault::None, hook: None, look: None, concurrent_units: 1 }
     }
 }
 
@@ -64,9 +67,11 @@ impl Backend for Toy {
             json!({"id": id, "aliases": [format!("{id}-alias")], "bits_per_weight": 8.0, "summary": "",
                 "requires_statistics": needs, "max_relative_error": error})
         };
+        let mut all = level("ALL", 1.0, &[]);
+        all["uses_statistics"] = json!(["sum", "sum_abs", "sum_squares", "min", "max", "samples"]);
         let format = |id: &str, container: &str, reads: bool| {
             json!({"id": id, "summary": "", "can_write": true, "can_read": reads, "container": container,
-                "extension": "toy", "levels": [level("INT8", 0.02, &[]), level("PLAIN", 0.0, &[]), level("GRAM", 1.0, &["gram"])],
+                "extension": "toy", "levels": [level("INT8", 0.02, &[]), level("PLAIN", 0.0, &[]), level("GRAM", 1.0, &["gram"]), all],
                 "options": [{"name": "rounding", "help": "", "type": "choice", "values": ["nearest", "up"], "default": "nearest"}]})
         };
         let reader_only = json!({"id": "old", "summary": "", "can_write": false, "can_read": true,
@@ -190,6 +195,9 @@ impl Session for ToySession {
     fn quantize(&self, cx: &Context, unit: &Unit, out: &Output) -> Result<UnitReport, Error> {
         if let Some(hook) = &self.toy.hook {
             hook(unit.id);
+        }
+        if let Some(look) = &self.toy.look {
+            look(unit);
         }
         let fault = if unit.id == "layer.1" { self.toy.fault } else { Fault::None };
         let slots: Vec<usize> =

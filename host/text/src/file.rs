@@ -75,6 +75,12 @@ impl TextFile {
         self
     }
 
+    /// Gives it another name in errors and reports.
+    pub fn called(mut self, name: impl Into<String>) -> TextFile {
+        self.name = name.into();
+        self
+    }
+
     /// The name as it was given.
     pub fn name(&self) -> &str {
         &self.name

@@ -8,7 +8,7 @@ mod landing;
 mod manifest;
 mod merging;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +75,9 @@ pub enum FolderError {
     /// A file that changed after it was written.
     #[error("`{}` is not the file that was written: remove it and gather its unit again", .0.display())]
     Changed(PathBuf),
+    /// Another program writes there.
+    #[error("another program is writing statistics to `{}`; wait for it, or name another folder", .0.display())]
+    Busy(PathBuf),
     /// Entries that cannot be added up.
     #[error(transparent)]
     Merge(#[from] crate::MergeError),
@@ -88,6 +91,8 @@ pub enum FolderError {
 pub struct Folder {
     path: PathBuf,
     manifest: Manifest,
+    /// Held by the one who writes; the system gives it back however the program ends.
+    _lock: Option<File>,
 }
 
 impl Folder {
@@ -100,8 +105,9 @@ impl Folder {
         if path.join(MANIFEST).exists() {
             return Err(FolderError::Exists(path.to_path_buf()));
         }
+        let _lock = lock(path)?;
         let manifest = Manifest { version: VERSION, subject, units: Vec::new() };
-        let folder = Folder { path: path.to_path_buf(), manifest };
+        let folder = Folder { path: path.to_path_buf(), manifest, _lock };
         folder.write_manifest(&folder.manifest)?;
         Ok(folder)
     }
@@ -116,7 +122,7 @@ impl Folder {
         let mut bytes = Vec::new();
         File::open(&name).map_err(failed)?.take(MAX_MANIFEST + 1).read_to_end(&mut bytes).map_err(failed)?;
         let manifest = Manifest::parse(&bytes).map_err(|problem| FolderError::Manifest { path: name, problem })?;
-        Ok(Folder { path: path.to_path_buf(), manifest })
+        Ok(Folder { path: path.to_path_buf(), manifest, _lock: None })
     }
 
     /// Continues statistics of the same subject, or starts them.
@@ -128,9 +134,15 @@ impl Folder {
         if !path.join(MANIFEST).exists() {
             return Folder::create(path, subject);
         }
+        let _lock = lock(path)?;
         let folder = Folder::open(path)?;
         folder.manifest.subject.must_equal(&subject)?;
-        Ok(folder)
+        Ok(Folder { _lock, ..folder })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What the statistics are of.
@@ -224,5 +236,16 @@ impl Folder {
         text.push(b'\n');
         landing::land(&path, |out| Ok(io::Write::write_all(out, &text)?))?;
         Ok(())
+    }
+}
+
+/// Takes the folder for the one program that writes to it. Where a system or a network disk has no such locks, there is
+/// none: working without is better than not working.
+fn lock(path: &Path) -> Result<Option<File>, FolderError> {
+    let Ok(folder) = File::open(path) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Busy(path.to_path_buf())),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }

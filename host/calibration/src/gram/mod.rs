@@ -22,6 +22,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use kernel::Product;
+pub(crate) use packed::mirror;
 pub use packed::{Gram, row_start};
 pub(crate) use panels::Panels;
 

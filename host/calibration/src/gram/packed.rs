@@ -48,17 +48,23 @@ impl Gram {
     /// If `out` has another length.
     pub fn write_dense(&self, out: &mut [f32]) {
         assert_eq!(out.len(), self.columns * self.columns, "a dense Gram matrix of {} channels", self.columns);
-        // In squares, because one of the two writes goes down a column.
-        const SQUARE: usize = 32;
-        for rows in (0..self.columns).step_by(SQUARE) {
-            for columns in (0..=rows).step_by(SQUARE) {
-                for i in rows..self.columns.min(rows + SQUARE) {
-                    let row = &self.values[row_start(i)..];
-                    for j in columns..(i + 1).min(columns + SQUARE) {
-                        let value = row[j] as f32;
-                        out[i * self.columns + j] = value;
-                        out[j * self.columns + i] = value;
-                    }
+        for (i, row) in out.chunks_exact_mut(self.columns.max(1)).enumerate() {
+            let values = &self.values[row_start(i)..row_start(i + 1)];
+            row.iter_mut().zip(values).for_each(|(to, value)| *to = *value as f32);
+        }
+        mirror(out, self.columns);
+    }
+}
+
+/// Copies what is below the diagonal of a row-major matrix to its other side.
+pub(crate) fn mirror(dense: &mut [f32], columns: usize) {
+    // In squares, because one of the two goes down a column.
+    const SQUARE: usize = 32;
+    for rows in (0..columns).step_by(SQUARE) {
+        for first in (0..=rows).step_by(SQUARE) {
+            for i in rows..columns.min(rows + SQUARE) {
+                for j in first..i.min(first + SQUARE) {
+                    dense[j * columns + i] = dense[i * columns + j];
                 }
             }
         }

@@ -7,6 +7,7 @@
 mod head;
 mod layout;
 mod read;
+mod values;
 mod write;
 
 use std::io;
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 pub use head::{EntryHead, GramWidth, UnitHead};
 pub use read::UnitFile;
+pub use values::Measure;
 pub use write::write_unit;
 
 /// Version of the file's layout.

@@ -13,11 +13,11 @@ use crate::record::{Entry, Record, Samples};
 /// An open file of a unit. Nothing is kept but the description; memory is taken only for what the file really has.
 #[derive(Debug)]
 pub struct UnitFile<R> {
-    source: R,
-    head: UnitHead,
-    slots: Vec<Slot>,
+    pub(super) source: R,
+    pub(super) head: UnitHead,
+    pub(super) slots: Vec<Slot>,
     /// Where the values start.
-    start: u64,
+    pub(super) start: u64,
 }
 
 #[derive(Deserialize)]
@@ -191,11 +191,18 @@ fn check(part: Part, record: &Record) -> Option<&'static str> {
         Part::Max => range(&record.max),
         Part::Samples => record.samples.values.iter().all(|value| value.is_finite()),
     };
-    (!fine).then_some("it is not finite, or negative where squares were added up")
+    (!fine).then_some(UNSOUND)
+}
+
+/// What is said of values that no collector gives.
+const UNSOUND: &str = "it is not finite, or negative where squares were added up";
+
+pub(super) fn wrong(tensor: &str) -> UnitError {
+    UnitError::Value { tensor: tensor.to_owned(), problem: UNSOUND.to_owned() }
 }
 
 /// Reads `count` values. The layout was compared with the file's length, so `count` is not beyond the file.
-fn read<T, const N: usize>(
+pub(super) fn read<T, const N: usize>(
     source: &mut impl Read,
     count: usize,
     value: impl Fn([u8; N]) -> T,

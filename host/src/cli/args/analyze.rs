@@ -18,18 +18,9 @@ calibrated format needs; the same command goes on with one that is not complete.
 pub struct AnalyzeArgs {
     /// Model folder, or a quantized file or folder of any installed format
     pub model: PathBuf,
-    /// Text to look at: .txt, .jsonl, .json or .parquet (repeatable) [default: a small bundled text, with a warning]
-    #[arg(long, value_name = "FILE")]
-    pub calibration_data: Vec<PathBuf>,
-    /// Tokens per sample
-    #[arg(long, value_name = "INT", default_value_t = 512, value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
-    pub calibration_seqlen: u32,
-    /// Most samples
-    #[arg(long, value_name = "INT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
-    pub calibration_samples: u32,
-    /// Take samples in an order drawn with this seed, from the whole text [default: the first ones]
-    #[arg(long, value_name = "SEED")]
-    pub calibration_shuffle: Option<u64>,
+    /// The text.
+    #[command(flatten)]
+    pub text: super::calibration::CalibrationArgs,
     /// Folder for the statistics of every linear layer; one that exists is gone on with
     #[arg(long, value_name = "DIR")]
     pub statistics: Option<PathBuf>,
@@ -51,9 +42,6 @@ pub struct AnalyzeArgs {
     /// Also write the report to a file: .json, .md or .html
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Folder with tokenizer.json [default: the model]
-    #[arg(long, value_name = "DIR")]
-    pub tokenizer: Option<PathBuf>,
     /// Threads to use [default: all]
     #[arg(long, value_name = "INT", help_heading = "Resources", value_parser = clap::value_parser!(u32).range(1..))]
     pub threads: Option<u32>,

@@ -4,6 +4,7 @@
 
 pub mod analyze;
 pub mod backend_options;
+pub mod calibration;
 pub mod encodings;
 pub mod evaluate;
 pub mod format_word;

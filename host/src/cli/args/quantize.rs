@@ -58,21 +58,28 @@ pub struct QuantizeArgs {
     #[command(flatten)]
     pub encodings: super::encodings::EncodingArgs,
 
-    /// Text or JSON to calibrate with, for levels that look at activations
-    #[arg(long, value_name = "PATH", help_heading = "Calibration")]
-    pub calibration_data: Option<PathBuf>,
-    /// Number of calibration samples [default: 256]
-    #[arg(long, value_name = "INT", help_heading = "Calibration", value_parser = clap::value_parser!(u32).range(1..))]
-    pub calibration_samples: Option<u32>,
+    /// The text of a calibration.
+    #[command(flatten)]
+    pub text: super::calibration::CalibrationArgs,
     /// Weights that share one scale, for formats with a free group size [default: 128]
     #[arg(long, value_name = "INT", help_heading = "Calibration", allow_negative_numbers = true)]
     pub group_size: Option<String>,
 
     /// Importance matrix (.gguf or .dat of llama-imatrix); several are added up
-    #[arg(long, value_name = "FILE", help_heading = "Calibration", alias = "statistics")]
+    #[arg(long, value_name = "FILE", help_heading = "Calibration")]
     pub imatrix: Vec<PathBuf>,
+    /// Folder of statistics of this very model that `analyze --statistics DIR` wrote
+    #[arg(long, value_name = "DIR", help_heading = "Calibration", conflicts_with = "imatrix")]
+    pub statistics: Option<PathBuf>,
     /// Use only its entries whose names hold TEXT (repeatable)
-    #[arg(long, value_name = "TEXT", help_heading = "Calibration", requires = "imatrix")]
+    // A requirement that conflicts with another option counts as met, so the conflict is said as well.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        help_heading = "Calibration",
+        requires = "imatrix",
+        conflicts_with = "statistics"
+    )]
     pub include_weights: Vec<String>,
     /// Use none of its entries whose names hold TEXT (repeatable)
     #[arg(
@@ -80,7 +87,7 @@ pub struct QuantizeArgs {
         value_name = "TEXT",
         help_heading = "Calibration",
         requires = "imatrix",
-        conflicts_with = "include_weights"
+        conflicts_with_all = ["include_weights", "statistics"]
     )]
     pub exclude_weights: Vec<String>,
 
@@ -141,8 +148,8 @@ mod tests {
         );
         assert_eq!(args.output_dir, PathBuf::from("out"));
         assert_eq!(args.output_name.as_deref(), Some("name"));
-        assert_eq!(args.calibration_data, Some("d.json".into()));
-        assert_eq!((args.calibration_samples, args.group_size.as_deref()), (Some(64), Some("32")));
+        assert_eq!(args.text.calibration_data, [PathBuf::from("d.json")]);
+        assert_eq!((args.text.calibration_samples, args.group_size.as_deref()), (Some(64), Some("32")));
         assert_eq!((args.checkpoint_dir, args.resume), (Some("c".into()), Some(Some("r".into()))));
         assert_eq!((args.threads, args.memory_limit), (Some(2), Some(2 << 30)));
         assert_eq!(args.set, [("act_order".into(), "true".into()), ("a_b".into(), "c=d".into())]);
@@ -167,6 +174,8 @@ mod tests {
             "m gguf -q Q4_0 --set novalue",
             "m gguf -q Q4_0 --calibration-samples 0",
             "m gguf -q Q4_0 --include-weights a",
+            "m gguf -q Q4_0 --statistics s --imatrix i",
+            "m gguf -q Q4_0 --statistics s --include-weights a",
             "m gguf --plan p -q Q4_0",
             "m gguf --plan p --tensor-type a=b",
             "m gguf --plan p --set a=b",
