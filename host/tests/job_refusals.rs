@@ -24,7 +24,11 @@ fn refused(change: impl Fn(&mut JobSpec)) -> Failure {
 #[test]
 fn arguments_that_the_backend_does_not_know() {
     for (failure, message, suggestion) in [
-        (refused(|s| s.level = "INT9".into()), "`INT9` is not", "Did you mean INT8? Valid levels: INT8, PLAIN, GRAM, ALL."),
+        (
+            refused(|s| s.level = "INT9".into()),
+            "`INT9` is not",
+            "Did you mean INT8? Valid levels: INT8, PLAIN, GRAM, ALL.",
+        ),
         (refused(|s| s.level = "gram-alias".into()), "needs statistics (gram), and none were given", "INT8, PLAIN"),
         (refused(|s| s.format = "gguf".into()), "no format `gguf`", "toy, toydir, mute"),
         (refused(|s| s.format = "old".into()), "does not write it", "toy"),
