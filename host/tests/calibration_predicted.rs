@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// A few tokens, fewer than there are experts to go round.
 fn samples(vocab: usize) -> Samples {
     let tokens: Vec<u32> = (0..8).map(|token| (token * 7 + 3) % vocab as u32).collect();
-    Samples { tokens, seqlen: 4, report: Report { samples: 2, seqlen: 4, ..Report::default() } }
+    Samples { tokens, seqlen: 4, replaced: Vec::new(), report: Report { samples: 2, seqlen: 4, ..Report::default() } }
 }
 
 fn models() -> Vec<PathBuf> {

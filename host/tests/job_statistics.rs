@@ -18,6 +18,9 @@ use std::sync::{Arc, Mutex};
 use toy::backend::Toy;
 use toy::{Heard, Place, run_with};
 
+/// What a backend was handed, by tensor, expert and kind: shape, count and values.
+type Handed = BTreeMap<(String, Option<u32>, &'static str), (Vec<u64>, u64, Vec<f32>)>;
+
 const EXPERTS: u32 = 3;
 const ROWS: usize = 40;
 const KEPT: usize = 5;
@@ -144,7 +147,7 @@ impl Prepared {
     }
 
     /// What a job hands in: by tensor name, expert and kind the shape, the count and the values.
-    fn handed(&self, level: &str) -> BTreeMap<(String, Option<u32>, &'static str), (Vec<u64>, u64, Vec<f32>)> {
+    fn handed(&self, level: &str) -> Handed {
         let names: Vec<String> =
             Model::open(&self.place.model()).unwrap().description().tensors.iter().map(|t| t.name.clone()).collect();
         let seen = Arc::new(Mutex::new(BTreeMap::new()));

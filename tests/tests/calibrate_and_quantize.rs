@@ -67,6 +67,28 @@ fn one_command_is_two() {
     }
 }
 
+/// The job sees the file as it is stored, the pass sees it in Hugging Face's words.
+#[test]
+fn a_gguf_source_is_calibrated_as_well() {
+    let (work, model) = (Workdir::new(), golden::model("tiny-model"));
+    work.program(["quantize", "-q", "BF16", "-n", "source"]).args([model.as_os_str(), "gguf".as_ref()]).succeed();
+    let source = work.join("source.gguf");
+    let tokenizer = ["--tokenizer".as_ref(), model.as_os_str()];
+    let refused = calibrating(&work, &source, "IQ2_XS", "one").run();
+    assert!(refused.code == 2 && refused.stderr.contains("--tokenizer DIR"), "{refused:?}");
+    analyze(&work, &source).args(tokenizer).args(["--imatrix", "m.gguf"]).succeed();
+    let two = work.program(["quantize", "-q", "IQ2_XS", "-n", "two", "--imatrix", "m.gguf"]);
+    two.args([source.as_os_str(), "gguf".as_ref()]).succeed();
+    calibrating(&work, &source, "IQ2_XS", "one").args(tokenizer).succeed();
+    let (one, two) = (GgufFile::read(&work.join("one.gguf")), GgufFile::read(&work.join("two.gguf")));
+    assert_eq!(one.hashes(), two.hashes());
+    // A folder is by other names than those of the file.
+    analyze(&work, &source).args(tokenizer).args(["--statistics", "kept"]).succeed();
+    let folder = work.program(["quantize", "-q", "IQ2_XS", "--statistics", "kept"]);
+    let folder = folder.args([source.as_os_str(), "gguf".as_ref()]).run();
+    assert!(folder.code == 2 && folder.stderr.contains("is read as it is stored"), "{folder:?}");
+}
+
 #[test]
 fn the_plan_is_shown_without_running_the_model() {
     let (work, model) = (Workdir::new(), golden::model("tiny-model"));

@@ -4,6 +4,7 @@ mod analyze;
 pub mod args;
 mod dispatch;
 mod evaluate;
+mod given;
 mod imatrix;
 mod logging;
 mod model_path;

@@ -1,8 +1,9 @@
 //! From raw words to what is meant: find the format, ask its plugin for options, then parse in earnest.
 
 use super::args::{Command, Typed, backend_options, format_word};
+use super::given::TypedStatistics;
 use super::model_path::{self, Place};
-use super::quantize::{Backend, Quantization, TypedStatistics};
+use super::quantize::{Backend, Quantization};
 use super::{Screen, Unparsed};
 use crate::calibrate::Upfront;
 use crate::failure::{Class, Failure};

@@ -2,15 +2,14 @@
 
 use super::args::backend_options;
 use super::args::quantize::QuantizeArgs;
+use super::given::{Given, TypedStatistics};
 use super::model_path::{self, Place};
-use crate::calibrate::TextSpec;
 use crate::failure::{Class, Failure};
 use crate::job::{Checkpoints, Choice, JobSpec};
 use crate::plugins::Search;
 use crate::statistics;
 use llmq_plugin_api::client::Loaded;
-use llmq_plugin_api::sdk::StatisticKind;
-use llmq_plugin_api::wire::{FormatDescriptor, Level};
+use llmq_plugin_api::wire::FormatDescriptor;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,17 +23,6 @@ pub struct Backend {
     pub loaded: Arc<Loaded>,
     /// The format.
     pub format: FormatDescriptor,
-}
-
-/// Statistics as they were typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TypedStatistics {
-    /// Importance matrices, and which of their entries.
-    Matrices(Vec<PathBuf>, Option<statistics::Choice>),
-    /// A folder that `analyze` wrote.
-    Folder(PathBuf),
-    /// A text, of which these kinds are gathered first.
-    Text(TextSpec, Vec<StatisticKind>),
 }
 
 /// A quantization as it is meant: checked as far as the command line goes.
@@ -78,7 +66,6 @@ impl Quantization {
             Choice::Level | Choice::Rules(_) => args.quant_level.clone().unwrap_or_default(),
         };
         let level = format.level(&word);
-        let kinds = level.map(|level| wanted(format, level, &choice)).unwrap_or_default();
         let mut warnings = Vec::new();
         let mut put = |name: &str, text: &str, shown: &str| {
             backend_options::put(&mut options, format, name, text, shown).map_err(|message| {
@@ -100,25 +87,9 @@ impl Quantization {
             (_, exclude) if !exclude.is_empty() => Some(statistics::Choice::Exclude(exclude)),
             _ => None,
         };
-        let (text_given, typed) = (!args.text.calibration_data.is_empty(), args.text.typed());
-        let (statistics, unused) = match (args.statistics, level) {
-            (Some(folder), level) => {
-                let unused = level.filter(|_| kinds.is_empty());
-                warnings.extend(unused.and_then(|level| ineffective(&["--statistics"], &weights_alone(format, level))));
-                (Some(TypedStatistics::Folder(folder)), Some("--statistics gives the statistics".to_owned()))
-            }
-            (None, _) if !args.imatrix.is_empty() => (
-                Some(TypedStatistics::Matrices(args.imatrix, counted)),
-                Some("--imatrix gives the statistics".to_owned()),
-            ),
-            (None, Some(level)) if kinds.is_empty() => (None, Some(weights_alone(format, level))),
-            (None, Some(level)) if text_given || calibrates_by_itself(level) => {
-                (Some(TypedStatistics::Text(args.text.text(), kinds)), None)
-            }
-            (None, Some(_)) => (None, Some("there is no --calibration-data".to_owned())),
-            (None, None) => (None, None),
-        };
-        warnings.extend(unused.and_then(|why| ineffective(&typed, &why)));
+        let given = Given { folder: args.statistics, matrices: (args.imatrix, counted), text: args.text };
+        let (statistics, unused) = level.map(|level| given.meant(format, level, &choice)).unwrap_or_default();
+        warnings.extend(unused);
         let spec = JobSpec {
             model: PathBuf::new(),
             format: format.id.clone(),
@@ -143,43 +114,6 @@ impl Quantization {
 
 fn has_option(format: &FormatDescriptor, name: &str) -> bool {
     format.options.iter().any(|spec| spec.name == name)
-}
-
-/// Kinds of statistics that a job may look at: those of the level, or of any level where rules or a plan choose encodings.
-fn wanted(format: &FormatDescriptor, level: &Level, choice: &Choice) -> Vec<StatisticKind> {
-    let levels: Vec<&Level> = match choice {
-        Choice::Level => vec![level],
-        Choice::Rules(_) | Choice::Planned(_) => format.levels.iter().collect(),
-    };
-    let words = levels.into_iter().flat_map(|level| level.requires_statistics.iter().chain(&level.uses_statistics));
-    let mut kinds = Vec::new();
-    for kind in words.filter_map(|word| StatisticKind::from_word(word)) {
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
-    kinds
-}
-
-/// Whether a level is calibrated on whatever text is at hand. Importance matrices are asked for: those of one text are
-/// often not wanted for another use of the model.
-fn calibrates_by_itself(level: &Level) -> bool {
-    level.requires_statistics.iter().any(|kind| kind != StatisticKind::SumSquares.word())
-}
-
-fn weights_alone(format: &FormatDescriptor, level: &Level) -> String {
-    format!("{} {} is computed from the weights alone", format.id, level.id)
-}
-
-/// Arguments of the contract that change nothing for this job. They are accepted, because scripts pass them for every
-/// format, and named, because silence would look like calibration.
-fn ineffective(typed: &[&str], why: &str) -> Option<String> {
-    let (last, others) = typed.split_last()?;
-    let (names, verb) = match others {
-        [] => ((*last).to_owned(), "has"),
-        others => (format!("{} and {last}", others.join(", ")), "have"),
-    };
-    Some(format!("{names} {verb} no effect: {why}"))
 }
 
 /// `--resume` without a path insists on the checkpoint of this very job, wherever that is kept.

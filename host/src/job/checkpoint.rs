@@ -96,6 +96,14 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// The same without everything that follows from statistics: for jobs that have not gathered theirs yet.
+    pub fn before_statistics(self) -> Identity {
+        let request = wire::Request { statistics_origin: None, ..self.request };
+        Identity { plan: String::new(), statistics: None, request, ..self }
+    }
+}
+
 /// The request as flat fields, options by their names on the command line.
 fn request_fields(request: &wire::Request) -> serde_json::Map<String, Value> {
     let mut fields = match serde_json::to_value(request) {
@@ -213,9 +221,7 @@ impl Folder {
     /// Removes what this program wrote there, and the folders if nothing else is in them.
     pub fn remove(&self) -> io::Result<()> {
         match std::fs::remove_dir_all(self.statistics()) {
-            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Err(error)
-            }
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Err(error),
             _ => self.remove_job(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::checkpoint::Folder;
 use super::open::plan;
-use super::{Job, request};
+use super::{Job, request, resume};
 use crate::calibrate::Prepared;
 use crate::event::Event;
 use crate::failure::{Class, Failure};
@@ -71,6 +71,7 @@ impl Job<'_> {
             let made = tempfile::Builder::new().prefix(".llmq-statistics-").tempdir_in(dir);
             return Ok(Kept::Temporary(made.map_err(|error| unusable(dir, &error))?));
         };
+        resume::refuse_other(&folder, &self.identity()?)?;
         let path = folder.statistics();
         std::fs::create_dir_all(&path).map_err(|error| unusable(&path, &error))?;
         if let Some(difference) = prepared.continues(&path)? {

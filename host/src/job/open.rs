@@ -17,7 +17,7 @@ use crate::model::Model;
 use crate::statistics::{Measured, Supply};
 use llmq_plugin_api::client::{Backend, Session};
 use llmq_plugin_api::wire::{
-    FormatDescriptor, Level, ModelDescription, Plan, Request, StatisticsNeed, StatisticsOffer,
+    FormatDescriptor, Level, ModelDescription, Plan, Request, SeenByLaterLayers, StatisticsNeed, StatisticsOffer,
 };
 use std::path::Path;
 use std::time::Instant;
@@ -145,7 +145,13 @@ pub(super) fn plan(
         creator: spec.creator.clone(),
         statistics_origin: statistics.map(|statistics| statistics.origin().clone()),
     };
-    let Chosen { session, request, warnings } = spec.choice.open(backend, format, services, source, request)?;
+    let Chosen { session, request, mut warnings } = spec.choice.open(backend, format, services, source, request)?;
+    if statistics.is_some() && level.later_layers_see != SeenByLaterLayers::Original {
+        warnings.push(format!(
+            "level {} is meant for statistics behind layers that are quantized already; these are of the original model",
+            level.id
+        ));
+    }
     check_plan(session.plan(), source.model(), target, &backend.descriptor().id, &request.statistics)?;
     requantize::check(session.plan(), source.weights(), spec.allow_requantize)?;
     Ok(Planned { session, request, warnings })

@@ -38,11 +38,25 @@ pub fn decide(folder: &Folder, now: &Identity) -> Result<Beginning, Failure> {
     let changes = changes.join("; ");
     let path = folder.path.display();
     if folder.demanded {
-        let message = format!("the checkpoint `{path}` belongs to another job: {changes}");
-        let hint = "Undo the change to go on, or leave --resume out to start from the beginning.";
-        return Err(Failure::new(Class::Checkpoint, message).suggest(hint));
+        return Err(other_job(folder, &changes));
     }
     Ok(Beginning::Over(format!("the checkpoint `{path}` belongs to another job ({changes}); it is replaced")))
+}
+
+/// Refuses a demanded checkpoint of another job before the statistics of this one are gathered.
+pub fn refuse_other(folder: &Folder, now: &Identity) -> Result<(), Failure> {
+    if !folder.demanded {
+        return Ok(());
+    }
+    let Some(earlier) = folder.read_identity()? else { return Ok(()) };
+    let changes = now.clone().before_statistics().changes_since(&earlier.before_statistics());
+    if changes.is_empty() { Ok(()) } else { Err(other_job(folder, &changes.join("; "))) }
+}
+
+fn other_job(folder: &Folder, changes: &str) -> Failure {
+    let message = format!("the checkpoint `{}` belongs to another job: {changes}", folder.path.display());
+    let hint = "Undo the change to go on, or leave --resume out to start from the beginning.";
+    Failure::new(Class::Checkpoint, message).suggest(hint)
 }
 
 /// The journalled units whose bytes are still what the journal says, with their reports.

@@ -69,12 +69,7 @@ impl Job<'_> {
             return Ok(Progress { folder: None, identity: None, keep: false });
         };
         let plan = self.session.plan();
-        let fingerprint = self.source.weights().fingerprint()?;
-        let output = self.target.output(plan);
-        let identity = {
-            let statistics = self.statistics.as_ref().map(|statistics| statistics.checksum());
-            Identity::new(self.backend.descriptor(), fingerprint, output, plan, &self.request, statistics)
-        };
+        let identity = self.identity()?;
         let keep = match resume::decide(&folder, &identity)? {
             Beginning::Fresh => {
                 // A run killed while it removed its checkpoint left the rest of it. With a working file about, it may
@@ -91,6 +86,14 @@ impl Job<'_> {
             Beginning::Continue => true,
         };
         Ok(Progress { folder: Some(folder), identity: Some(identity), keep })
+    }
+
+    /// What decides the output's bytes.
+    pub(super) fn identity(&self) -> Result<Identity, Failure> {
+        let (plan, fingerprint) = (self.session.plan(), self.source.weights().fingerprint()?);
+        let statistics = self.statistics.as_ref().map(|statistics| statistics.checksum());
+        let output = self.target.output(plan);
+        Ok(Identity::new(self.backend.descriptor(), fingerprint, output, plan, &self.request, statistics))
     }
 
     fn execute(&self, progress: &Progress) -> Result<Outcome, Stop> {

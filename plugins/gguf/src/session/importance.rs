@@ -139,7 +139,10 @@ impl Importance {
                 "make the importance matrix from more text, or accept even weights for these tensors with \
                  --missing-importance even, or choose a level that needs none"
             }
-            false => "give an importance matrix of this model with --imatrix FILE, or choose a level that needs none",
+            false => {
+                "calibrate with --calibration-data TEXT, give an importance matrix of this model with --imatrix FILE, or \
+                 choose a level that needs none"
+            }
         };
         let subject = first.split(' ').next().unwrap_or_default();
         Err(Error::new(Kind::MissingStatistics, message).subject(subject).hint(hint))
