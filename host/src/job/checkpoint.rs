@@ -221,9 +221,7 @@ impl Folder {
     /// Removes what this program wrote there, and the folders if nothing else is in them.
     pub fn remove(&self) -> io::Result<()> {
         match std::fs::remove_dir_all(self.statistics()) {
-            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(error);
-            }
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Err(error),
             _ => self.remove_job(),
         }
     }
