@@ -18,9 +18,6 @@ use std::sync::{Arc, Mutex};
 use toy::backend::Toy;
 use toy::{Heard, Place, run_with};
 
-/// What a backend was handed, by tensor, expert and kind: shape, count and values.
-type Handed = BTreeMap<(String, Option<u32>, &'static str), (Vec<u64>, u64, Vec<f32>)>;
-
 const EXPERTS: u32 = 3;
 const ROWS: usize = 40;
 const KEPT: usize = 5;
@@ -123,6 +120,11 @@ fn write(path: &Path, model: &str, units: &BTreeMap<String, Vec<Entry>>, gram: b
     units.iter().for_each(|(unit, entries)| folder.put(unit, entries).unwrap());
 }
 
+/// Tensor, expert, kind.
+type Key = (String, Option<u32>, &'static str);
+/// Shape, count, values.
+type Value = (Vec<u64>, u64, Vec<f32>);
+
 struct Prepared {
     place: Place,
     units: BTreeMap<String, Vec<Entry>>,
@@ -146,8 +148,8 @@ impl Prepared {
         JobSpec { level: level.into(), statistics: Some(Supply::Folder(Arc::new(folder))), ..self.place.spec() }
     }
 
-    /// What a job hands in: by tensor name, expert and kind the shape, the count and the values.
-    fn handed(&self, level: &str) -> Handed {
+    /// What a job hands in.
+    fn handed(&self, level: &str) -> BTreeMap<Key, Value> {
         let names: Vec<String> =
             Model::open(&self.place.model()).unwrap().description().tensors.iter().map(|t| t.name.clone()).collect();
         let seen = Arc::new(Mutex::new(BTreeMap::new()));
@@ -167,7 +169,7 @@ impl Prepared {
 }
 
 /// q, k and v are handed the same numbers at the same place, and so are gate and up.
-fn shared_once(places: &BTreeMap<(String, Option<u32>, &'static str), usize>) {
+fn shared_once(places: &BTreeMap<Key, usize>) {
     for ((name, expert, kind), place) in places {
         for (one, other) in [("q_proj", "k_proj"), ("q_proj", "v_proj"), ("gate_proj", "up_proj"), ("w1", "w3")] {
             if name.contains(&format!(".{one}.")) {
