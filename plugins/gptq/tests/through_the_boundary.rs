@@ -5,7 +5,7 @@ mod fake_host;
 use fake_host::{Alone, Memory, Tiny};
 use llmq_gptq::GptqBackend;
 use llmq_plugin_api::client::{Backend, Source, UnitInput};
-use llmq_plugin_api::sdk::{Error, Kind, MappedFile};
+use llmq_plugin_api::sdk::{Error, Kind, MappedFile, Statistic, StatisticKind};
 use llmq_plugin_api::wire::{self, Request, UnitReport};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -41,6 +41,16 @@ struct Written {
 }
 
 fn quantize(model: &Tiny, level: &str, options: Value) -> Result<Written, Error> {
+    quantize_with(model, level, options, &[])
+}
+
+/// The same with Gram matrices: tensors that share one, tokens, values.
+fn quantize_with(
+    model: &Tiny,
+    level: &str,
+    options: Value,
+    grams: &[(&[usize], u64, Vec<f32>)],
+) -> Result<Written, Error> {
     let backend = Backend::in_process(GptqBackend)?;
     let services = Alone::default();
     let session = backend.open_session(&services, model, &request(level, options))?;
@@ -51,8 +61,16 @@ fn quantize(model: &Tiny, level: &str, options: Value) -> Result<Written, Error>
     for (index, unit) in model.description.units.iter().enumerate() {
         let count = model.description.tensors.len();
         let mine = (0..count).filter(|t| model.description.tensors[*t].unit == index as u32);
-        let tensors = mine.map(|t| model.tensor(t as u32).unwrap()).collect();
-        let input = UnitInput { index: index as u32, id: &unit.id, tensors, statistics: Vec::new() };
+        let tensors = mine.clone().map(|t| model.tensor(t as u32).unwrap()).collect();
+        let shapes: Vec<[u64; 2]> = grams.iter().map(|(.., values)| [values.len().isqrt() as u64; 2]).collect();
+        let mut statistics = Vec::new();
+        for ((tensors, count, values), shape) in grams.iter().zip(&shapes) {
+            for tensor in mine.clone().filter(|tensor| tensors.contains(tensor)) {
+                let kind = StatisticKind::Gram;
+                statistics.push(Statistic { tensor, expert: None, kind, count: *count, shape, values });
+            }
+        }
+        let input = UnitInput { index: index as u32, id: &unit.id, tensors, statistics };
         reports.push(session.quantize(&services, model, &input, &memory)?);
     }
     let mut files: Vec<_> = plan.files.iter().map(|f| (f.name.clone(), vec![0; f.bytes as usize])).collect();
@@ -265,4 +283,90 @@ fn a_request_to_stop_is_honoured() {
     let input = UnitInput { index: 1, id: "layer.0", tensors, statistics: Vec::new() };
     let error = session.quantize(&services, &model, &input, &Memory::new(session.plan())).unwrap_err();
     assert_eq!(error.kind, Kind::Cancelled);
+}
+
+/// The Gram matrix of inputs that depend on each other.
+fn gram(columns: usize) -> Vec<f32> {
+    let input = |token: usize, column: usize| {
+        let wave = ((token * 13 + column * 5) % 29) as f32 / 29.0 - 0.5;
+        wave + ((token * 7 + column / 4 * 11) % 31) as f32 / 31.0 + if column % 9 == 0 { 2.0 } else { 0.0 }
+    };
+    let mut gram = vec![0f32; columns * columns];
+    for token in 0..200 {
+        for row in 0..columns {
+            for column in 0..columns {
+                gram[row * columns + column] += input(token, row) * input(token, column);
+            }
+        }
+    }
+    gram
+}
+
+/// tr(dW G dW^T) / tr(W G W^T) of what was fed back for a tensor.
+fn error_at_the_output(model: &Tiny, written: &Written, tensor: usize, gram: &[f32]) -> f64 {
+    let columns = gram.len().isqrt();
+    let weights: Vec<f32> = model.data[tensor].as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let mut values = vec![0f32; weights.len()];
+    for (_, first, rows) in written.fed_back.iter().filter(|(t, ..)| *t as usize == tensor) {
+        values[*first as usize * columns..][..rows.len()].copy_from_slice(rows);
+    }
+    let form = |row: &[f64]| -> f64 {
+        let product = |a: usize, b: usize| row[a] * f64::from(gram[a * columns + b]) * row[b];
+        (0..columns).map(|a| (0..columns).map(|b| product(a, b)).sum::<f64>()).sum()
+    };
+    let (mut error, mut size) = (0.0, 0.0);
+    for (w, v) in weights.chunks(columns).zip(values.chunks(columns)) {
+        error += form(&w.iter().zip(v).map(|(w, v)| f64::from(v - w)).collect::<Vec<f64>>());
+        size += form(&w.iter().map(|w| f64::from(*w)).collect::<Vec<f64>>());
+    }
+    error / size
+}
+
+#[test]
+fn gram_matrices_lower_the_error_at_the_output_and_reports_state_it() {
+    let model = tiny();
+    let (hidden, inner) = (gram(64), gram(96));
+    let grams: [(&[usize], u64, Vec<f32>); 2] = [(&[2, 5], 200, hidden.clone()), (&[6], 200, inner.clone())];
+    for order in ["groups", "none", "descending"] {
+        for symmetric in [true, false] {
+            let options = json!({ "act_order": order, "group_size": 32, "sym": symmetric });
+            let written = quantize_with(&model, "3bit", options.clone(), &grams).unwrap();
+            let nearest = quantize(&model, "3bit", options.clone()).unwrap();
+            assert!(written.reports.iter().all(|report| report.warnings.is_empty()));
+            for (tensor, module, gram) in [
+                (2, "model.layers.0.self_attn.q_proj", &hidden),
+                (5, "model.layers.0.mlp.up_proj", &hidden),
+                (6, "model.layers.0.mlp.down_proj", &inner),
+            ] {
+                let figures = &written.reports[1].figures[module];
+                let stated = figures["relative_error"].as_f64().unwrap();
+                let found = error_at_the_output(&model, &written, tensor, gram);
+                assert!((stated / found - 1.0).abs() < 0.02, "{options} {module}: {stated} stated, {found} found");
+                let before = error_at_the_output(&model, &nearest, tensor, gram);
+                assert!(found < 0.7 * before, "{options} {module}: {found} of {before}");
+                assert_eq!((&figures["tokens"], &figures["fallback"]), (&200.into(), &Value::Null));
+                assert!(figures["damp"].as_f64().unwrap() > 0.04);
+            }
+            assert_eq!(json_of(&written, "quantize_config.json")["desc_act"], order == "descending");
+            // Whatever moved, the reader gives back what was fed back.
+            comes_back(&model, &written, 3.0);
+        }
+    }
+}
+
+#[test]
+fn gram_matrices_that_say_nothing_are_named_and_wrong_ones_refused() {
+    let model = tiny();
+    let cases: [(u64, Vec<f32>, &str); 3] = [
+        (0, vec![0.0; 64 * 64], "no token of the calibration reached it"),
+        (9, vec![0.0; 64 * 64], "every input is zero"),
+        (9, vec![f32::NAN; 64 * 64], "NaN"),
+    ];
+    for (count, values, word) in cases {
+        let written = quantize_with(&model, "4bit-g32-sym", json!({}), &[(&[2], count, values)]).unwrap();
+        let warning = &written.reports[1].warnings[0];
+        assert!(warning.contains("q_proj was rounded to nearest") && warning.contains(word), "{warning}");
+    }
+    let error = quantize_with(&model, "4bit-g32-sym", json!({}), &[(&[2], 9, vec![1.0; 9])]).err().unwrap();
+    assert!(error.message.contains("need [64, 64]"), "{}", error.message);
 }

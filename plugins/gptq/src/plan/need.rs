@@ -4,8 +4,8 @@ use super::Linear;
 use crate::session::ROWS;
 use llmq_plugin_api::wire::{ModelDescription, StatisticsNeed, UnitNeed};
 
-/// Copies of a `[columns, columns]` matrix of floats that are held while one is factored: damped, factor, its inverse.
-const SQUARES: u64 = 3;
+/// Copies of a Gram matrix that factoring takes.
+const SQUARES: u64 = 2;
 
 /// The needs of all units that hold quantized matrices.
 pub fn units(description: &ModelDescription, linears: &[Linear]) -> Vec<UnitNeed> {

@@ -50,18 +50,18 @@ struct Block<'a> {
     outcome: Outcome,
 }
 
-/// Quantizes a matrix and writes it; without a factor it is rounded to nearest.
+/// Quantizes a matrix and writes it; without a Gram matrix and its factor it is rounded to nearest.
 pub fn quantize(
     cx: &Context,
     job: &Job,
-    factor: Result<&Factor, &String>,
+    factor: Result<(&Factor, &[f32]), &String>,
     out: &Output,
     progress: &Progress,
 ) -> Result<Outcome, Error> {
     let Linear { rows, columns, group, groups, .. } = *job.linear;
     let assigned = match factor {
-        Ok(factor) if factor.groups().len() == columns => factor.groups().to_vec(),
-        Ok(factor) => {
+        Ok((factor, _)) if factor.groups().len() == columns => factor.groups().to_vec(),
+        Ok((factor, _)) => {
             let message = format!("a factor of {} columns was made for {columns}", factor.groups().len());
             return Err(Error::new(Kind::Other, message).subject(job.tensor.name));
         }
@@ -77,7 +77,7 @@ pub fn quantize(
         let mut block = blocks[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let weights = read(job, number * ROWS, block.codes.len())?;
         let rounded = match factor {
-            Ok(factor) => round(&weights, factor, &job.method),
+            Ok((factor, gram)) => round(&weights, gram, factor, &job.method),
             Err(_) => nearest(&weights, columns, &job.method),
         };
         block.take(job, rounded, assigned)?;

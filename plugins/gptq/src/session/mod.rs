@@ -14,8 +14,9 @@ use llmq_plugin_api::wire::{Plan, UnitReport};
 use matrix::Job;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Rows of a matrix that one thread rounds at a time: enough for a matrix product, few enough to answer a cancellation.
-pub const ROWS: usize = 64;
+/// Rows of a matrix that one thread rounds at a time. As many share their matrix products; the number must not depend on
+/// threads, so that no bit does.
+pub const ROWS: usize = 256;
 
 /// A planned job.
 pub struct GptqSession {
@@ -72,7 +73,8 @@ impl Session for GptqSession {
         for shared in shared::by_gram(unit, jobs) {
             let factored = shared.factor(cx)?;
             for job in &shared.jobs {
-                let outcome = matrix::quantize(cx, job, factored.as_ref(), out, &progress)?;
+                let known = factored.as_ref().map(|factor| (factor, shared.values()));
+                let outcome = matrix::quantize(cx, job, known, out, &progress)?;
                 figures::note(&mut report, job, &shared, factored.as_ref(), &outcome);
             }
         }

@@ -37,6 +37,11 @@ pub fn by_gram<'a>(unit: &'a Unit<'a>, jobs: Vec<Job<'a>>) -> Vec<Shared<'a>> {
 }
 
 impl Shared<'_> {
+    /// The Gram matrix, `[columns, columns]`; empty if there is none.
+    pub fn values(&self) -> &[f32] {
+        self.gram.map_or(&[], |gram| gram.values)
+    }
+
     /// The factor, or why the matrices must be rounded to nearest. Fails if the host stops, or hands in something else than
     /// a Gram matrix of these inputs.
     pub fn factor(&self, cx: &Context) -> Result<Result<Factor, String>, Error> {
@@ -52,10 +57,6 @@ impl Shared<'_> {
                 gram.shape
             );
             return Err(Error::new(Kind::MissingStatistics, message).subject(name).hint("calibrate this very model"));
-        }
-        if let Some(at) = gram.values.iter().position(|value| !value.is_finite()) {
-            let (value, row, column) = (gram.values[at], at / columns, at % columns);
-            return Ok(Err(format!("its Gram matrix holds {value} at row {row}, column {column}")));
         }
         let threads = Threads::new(cx);
         match Factor::of(gram.values, columns, &self.method, &threads) {
