@@ -1,0 +1,289 @@
+//! What a request means: level and options, typed and checked against each other.
+
+use crate::dynamic::{Action, Rules, is_group};
+use crate::levels::{self, USUAL_GROUP};
+use crate::option_specs::{CANDIDATES, DAMP, POLISH, SHARD};
+use crate::target::Target;
+use llmq_linear_grids::{Grid, Method, Order};
+use llmq_plugin_api::sdk::{Error, Kind};
+use llmq_plugin_api::wire::Request;
+use serde_json::Value;
+
+/// Bits, groups and symmetry of one module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Bits of a code: 2, 3, 4 or 8.
+    pub bits: u32,
+    /// Inputs that share a scale, -1 for all.
+    pub group: i64,
+    /// Whether zero is the middle code.
+    pub symmetric: bool,
+}
+
+impl Settings {
+    /// Inputs that share a scale, for so many inputs.
+    pub fn group_of(&self, columns: usize) -> usize {
+        usize::try_from(self.group).unwrap_or(columns).min(columns.max(1))
+    }
+}
+
+/// How zeros are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zeros {
+    /// `gptq`: less one.
+    LessOne,
+    /// `gptq_v2`: as they are.
+    AsTheyAre,
+}
+
+impl Zeros {
+    /// The word of config files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Zeros::LessOne => "gptq",
+            Zeros::AsTheyAre => "gptq_v2",
+        }
+    }
+}
+
+/// Everything that was chosen.
+#[derive(Debug)]
+pub struct Choices {
+    /// Settings of modules that no rule names.
+    pub settings: Settings,
+    /// Rules for single modules.
+    pub rules: Rules,
+    /// Order of rounding.
+    pub order: Order,
+    /// Damping.
+    pub damp: f32,
+    /// Scales that are tried.
+    pub candidates: usize,
+    /// Rounds of refitting.
+    pub polish: usize,
+    /// How zeros are stored, if it was said.
+    pub zeros: Option<Zeros>,
+    /// Whether the output head is quantized.
+    pub lm_head: bool,
+    /// What will load the output.
+    pub target: Target,
+    /// Largest file of weights, in bytes.
+    pub shard_bytes: u64,
+}
+
+fn invalid(option: &str, message: String) -> Error {
+    Error::new(Kind::InvalidRequest, message).subject(option)
+}
+
+impl Choices {
+    /// Reads a request.
+    pub fn read(request: &Request) -> Result<Choices, Error> {
+        let level = levels::said(&request.level).filter(|_| request.format == "gptq").ok_or_else(|| {
+            let message = format!("there is no level `{}` of format `{}`", request.level, request.format);
+            let hint = "levels of gptq are 4bit, 8bit, 3bit and 2bit, and names such as 4bit-g64-sym";
+            Error::new(Kind::InvalidRequest, message).hint(hint)
+        })?;
+        let given = Given(request);
+        given.only_known()?;
+        let group = given.whole("group_size", i64::MIN, i64::MAX)?;
+        if let Some(group) = group.filter(|group| !is_group(*group)) {
+            let message = format!("the option `group_size` is {group}; it must be a positive multiple of 8, or -1");
+            return Err(invalid("group_size", message));
+        }
+        let agree = |option: &str, level_says: Option<String>, said: Option<String>| match (level_says, said) {
+            (Some(level), Some(said)) if level != said => {
+                let message = format!("the level `{}` has {option} {level}, the option says {said}", request.level);
+                Err(invalid(option, message).hint("leave out the option, or name the level by its bits alone"))
+            }
+            _ => Ok(()),
+        };
+        let symmetric = given.flag("sym")?;
+        agree("group_size", level.group.map(|g| g.to_string()), group.map(|g| g.to_string()))?;
+        agree("sym", level.symmetric.map(|s| s.to_string()), symmetric.map(|s| s.to_string()))?;
+        let settings = Settings {
+            bits: level.bits,
+            group: group.or(level.group).unwrap_or(USUAL_GROUP),
+            symmetric: symmetric.or(level.symmetric).unwrap_or(true),
+        };
+        let order = match given.text("act_order")? {
+            None | Some("groups") => Order::WithinGroups,
+            Some("none") => Order::Natural,
+            Some("descending") => Order::Descending,
+            Some(other) => return Err(unknown_word("act_order", other, "groups, none or descending")),
+        };
+        let zeros = match given.text("checkpoint_format")? {
+            None | Some("auto") => None,
+            Some("gptq") => Some(Zeros::LessOne),
+            Some("gptq_v2") => Some(Zeros::AsTheyAre),
+            Some(other) => return Err(unknown_word("checkpoint_format", other, "auto, gptq or gptq_v2")),
+        };
+        let word = given.text("target")?.unwrap_or("any");
+        let target = Target::of(word)
+            .ok_or_else(|| unknown_word("target", word, "any, vllm, sglang, transformers or exllama"))?;
+        Ok(Choices {
+            settings,
+            rules: Rules::read(&given.texts("dynamic")?)?,
+            order,
+            damp: given.number("damp", DAMP.0, DAMP.1)?.unwrap_or(DAMP.2) as f32,
+            candidates: given.whole("candidates", CANDIDATES.0, CANDIDATES.1)?.unwrap_or(CANDIDATES.2) as usize,
+            polish: given.whole("polish", POLISH.0, POLISH.1)?.unwrap_or(POLISH.2) as usize,
+            zeros,
+            lm_head: given.flag("lm_head")?.unwrap_or(false),
+            target,
+            shard_bytes: bytes(given.text("max_shard_size")?.unwrap_or(SHARD))?,
+        })
+    }
+
+    /// Settings of a module; `None` if a rule keeps it as it is.
+    pub fn of(&self, module: &str) -> Option<Settings> {
+        match self.rules.action(module) {
+            None => Some(self.settings),
+            Some(Action::Keep) => None,
+            Some(Action::Change(change)) => Some(Settings {
+                bits: change.bits.unwrap_or(self.settings.bits),
+                group: change.group.unwrap_or(self.settings.group),
+                symmetric: change.symmetric.unwrap_or(self.settings.symmetric),
+            }),
+        }
+    }
+
+    /// How a matrix of so many inputs is rounded.
+    pub fn method(&self, settings: Settings, columns: usize) -> Method {
+        let grid = Grid { bits: settings.bits, symmetric: settings.symmetric };
+        let group = settings.group_of(columns);
+        Method {
+            order: self.order,
+            damp: self.damp,
+            candidates: self.candidates,
+            polish: self.polish,
+            ..Method::new(grid, group)
+        }
+    }
+}
+
+fn unknown_word(option: &str, word: &str, words: &str) -> Error {
+    invalid(option, format!("the option `{option}` is `{word}`; it must be {words}"))
+}
+
+/// Options of a request by type. The host has checked them; a host that has not gets an error.
+struct Given<'a>(&'a Request);
+
+impl<'a> Given<'a> {
+    fn only_known(&self) -> Result<(), Error> {
+        let specs = crate::option_specs::all();
+        match self.0.options.keys().find(|name| !specs.iter().any(|spec| spec.name == **name)) {
+            Some(unknown) => Err(invalid(unknown, format!("there is no option `{unknown}`"))),
+            None => Ok(()),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.0.options.get(name).filter(|value| !value.is_null())
+    }
+
+    fn typed<T>(&self, name: &str, what: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, Error> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let unfit = || invalid(name, format!("the option `{name}` is {value}; it must be {what}"));
+        read(value).map(Some).ok_or_else(unfit)
+    }
+
+    fn text(&self, name: &str) -> Result<Option<&'a str>, Error> {
+        self.typed(name, "text", Value::as_str)
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
+        self.typed(name, "true or false", Value::as_bool)
+    }
+
+    fn whole(&self, name: &str, min: i64, max: i64) -> Result<Option<i64>, Error> {
+        let what = format!("a whole number from {min} to {max}");
+        self.typed(name, &what, |value| value.as_i64().filter(|number| (min..=max).contains(number)))
+    }
+
+    fn number(&self, name: &str, min: f64, max: f64) -> Result<Option<f64>, Error> {
+        let what = format!("a number from {min} to {max}");
+        self.typed(name, &what, |value| value.as_f64().filter(|number| (min..=max).contains(number)))
+    }
+
+    fn texts(&self, name: &str) -> Result<Vec<&'a str>, Error> {
+        let read = |value: &'a Value| value.as_array()?.iter().map(Value::as_str).collect();
+        Ok(self.typed(name, "a list of texts", read)?.unwrap_or_default())
+    }
+}
+
+/// A size such as `5GB`, in bytes.
+fn bytes(text: &str) -> Result<u64, Error> {
+    let unfit = || {
+        let message =
+            format!("the option `max_shard_size` is `{text}`; it must be a size such as 5GB, 500MB or 1000000");
+        invalid("max_shard_size", message)
+    };
+    let upper = text.trim().to_ascii_uppercase();
+    let bare = upper.strip_suffix('B').unwrap_or(&upper);
+    let (digits, unit) = match bare.as_bytes().last() {
+        Some(b'K') => (&bare[..bare.len() - 1], 1000),
+        Some(b'M') => (&bare[..bare.len() - 1], 1_000_000),
+        Some(b'G') => (&bare[..bare.len() - 1], 1_000_000_000),
+        Some(b'T') => (&bare[..bare.len() - 1], 1_000_000_000_000),
+        _ => (bare, 1),
+    };
+    let size = digits.trim().parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    size.filter(|size| *size > 0).ok_or_else(unfit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use llmq_plugin_api::wire;
+    use serde_json::json;
+
+    fn read(level: &str, options: Value) -> Result<Choices, Error> {
+        let document =
+            json!({ "v": 1, "format": "gptq", "level": level, "stem": "x", "device": "cpu", "options": options });
+        Choices::read(&wire::decode("request", &document.to_string()).unwrap())
+    }
+
+    #[test]
+    fn levels_and_options_agree_or_are_refused() {
+        let settings = |level, options| read(level, options).unwrap().settings;
+        assert_eq!(settings("4bit", json!({})), Settings { bits: 4, group: 128, symmetric: true });
+        let given = json!({ "group_size": -1, "sym": false });
+        assert_eq!(settings("3bit", given), Settings { bits: 3, group: -1, symmetric: false });
+        assert_eq!(settings("2bit-g64-asym", json!({})), Settings { bits: 2, group: 64, symmetric: false });
+        assert_eq!(settings("2bit-g64-asym", json!({ "group_size": 64 })).group, 64);
+        let error = read("4bit-g64-sym", json!({ "group_size": 128 })).unwrap_err();
+        assert_eq!(error.message, "the level `4bit-g64-sym` has group_size 64, the option says 128");
+        assert!(read("4bit-g64-sym", json!({ "sym": false })).is_err());
+    }
+
+    #[test]
+    fn rules_change_single_modules() {
+        let choices = read("4bit", json!({ "dynamic": ["-:.*o_proj", ".*down bits=8,group_size=32"] })).unwrap();
+        assert_eq!(choices.of("a.o_proj"), None);
+        assert_eq!(choices.of("a.down"), Some(Settings { bits: 8, group: 32, symmetric: true }));
+        assert_eq!(choices.of("a.up"), Some(choices.settings));
+    }
+
+    #[test]
+    fn sizes_are_read_and_mistakes_refused() {
+        assert_eq!(bytes("5GB").unwrap(), 5_000_000_000);
+        assert_eq!((bytes("12k").unwrap(), bytes(" 7 ").unwrap()), (12_000, 7));
+        for text in ["", "B", "0", "-1", "5 XB", "99999999999G", "1.5G"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        for options in [
+            json!({ "group_size": 12 }),
+            json!({ "group_size": 0 }),
+            json!({ "sym": "yes" }),
+            json!({ "act_order": "up" }),
+            json!({ "target": "x" }),
+            json!({ "damp": 2.0 }),
+            json!({ "checkpoint_format": "marlin" }),
+            json!({ "zip": 1 }),
+            json!({ "dynamic": "x" }),
+        ] {
+            assert_eq!(read("4bit", options.clone()).unwrap_err().kind, Kind::InvalidRequest, "{options}");
+        }
+        assert!(read("5bit", json!({})).is_err());
+    }
+}

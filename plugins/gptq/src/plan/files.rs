@@ -1,0 +1,185 @@
+//! Files and slots: pieces in model order, cut into shards, each with its header.
+
+use super::{Linear, pieces};
+use crate::checkpoint::{self, Dtype, INDEX};
+use llmq_plugin_api::sdk::Error;
+use llmq_plugin_api::wire::{LiteralSpan, ModelDescription, OutputFile, Plan, Slot};
+use pieces::Piece;
+use serde_json::{Map, Value, json};
+
+/// Slots of a quantized matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packed {
+    /// Codes.
+    pub qweight: usize,
+    /// Zeros.
+    pub qzeros: usize,
+    /// Scales.
+    pub scales: usize,
+    /// Groups of the inputs.
+    pub g_idx: usize,
+}
+
+/// Where a source tensor goes.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// Into one slot, as it is.
+    Plain {
+        /// The slot.
+        slot: usize,
+        /// The stored type.
+        dtype: Dtype,
+    },
+    /// Into four.
+    Packed(Box<Linear>, Packed),
+}
+
+/// A plan with its literal bytes and the place of every tensor.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// What the host asks for.
+    pub plan: Plan,
+    /// Contents of the plan's literals, in order.
+    pub literals: Vec<Vec<u8>>,
+    /// One entry for each source tensor.
+    pub places: Vec<Place>,
+}
+
+/// A piece with its source tensor.
+struct Sourced {
+    source: usize,
+    piece: Piece,
+}
+
+impl Layout {
+    /// Lays out the weights.
+    pub fn weights(description: &ModelDescription, linears: Vec<Linear>, shard_bytes: u64) -> Result<Layout, Error> {
+        let mut layout = Layout::default();
+        let mut all: Vec<Sourced> = Vec::new();
+        let mut linears = linears.into_iter().peekable();
+        let mut numbers = 0..;
+        let mut next = || numbers.next().unwrap_or_default();
+        for (source, tensor) in description.tensors.iter().enumerate() {
+            if let Some(linear) = linears.next_if(|linear| linear.tensor == source) {
+                all.extend(pieces::packed(&linear)?.map(|piece| Sourced { source, piece }));
+                let packed = Packed { qweight: next(), qzeros: next(), scales: next(), g_idx: next() };
+                layout.places.push(Place::Packed(Box::new(linear), packed));
+            } else {
+                let piece = pieces::plain(tensor)?;
+                layout.places.push(Place::Plain { slot: next(), dtype: piece.dtype });
+                all.push(Sourced { source, piece });
+            }
+        }
+        layout.plan.slots = all.iter().map(|of| slot(of, description.tensors[of.source].unit)).collect();
+        let shards = cut(&all, shard_bytes);
+        for (number, range) in shards.iter().enumerate() {
+            layout.shard(shard_name(number, shards.len()), &all, range.clone());
+        }
+        if shards.len() > 1 {
+            let index = layout.index(&all);
+            layout.carry(INDEX, index);
+        }
+        Ok(layout)
+    }
+
+    /// One file of weights. Four-byte tensors come first, so that every tensor lies at a multiple of its element's size.
+    fn shard(&mut self, name: String, all: &[Sourced], range: std::ops::Range<usize>) {
+        let mut order: Vec<usize> = range.collect();
+        order.sort_by_key(|index| std::cmp::Reverse(all[*index].piece.dtype.bytes())); // stable: model order within
+        let entries = order.iter().map(|index| {
+            let piece = &all[*index].piece;
+            (piece.name.as_str(), piece.dtype, piece.shape.as_slice(), piece.bytes)
+        });
+        let header = checkpoint::header(entries);
+        let file = self.plan.files.len() as u32;
+        let mut at = header.len() as u64;
+        for index in order {
+            let slot = &mut self.plan.slots[index];
+            (slot.file, slot.offset) = (file, at);
+            at += slot.bytes;
+        }
+        self.plan.files.push(OutputFile { name, bytes: at });
+        self.plan.literals.push(LiteralSpan { file, offset: 0, bytes: header.len() as u64 });
+        self.literals.push(header);
+    }
+
+    fn index(&self, all: &[Sourced]) -> Vec<u8> {
+        let mut names: Vec<(&str, u32)> = self.plan.slots.iter().map(|slot| (slot.name.as_str(), slot.file)).collect();
+        names.sort_unstable();
+        let file = |file: u32| Value::from(self.plan.files[file as usize].name.as_str());
+        let map: Map<String, Value> = names.into_iter().map(|(name, at)| (name.to_owned(), file(at))).collect();
+        let total: u64 = all.iter().map(|of| of.piece.bytes).sum();
+        super::config::pretty(&json!({ "metadata": { "total_size": total }, "weight_map": map }))
+    }
+
+    /// Adds a file whose contents are known.
+    pub fn carry(&mut self, name: &str, bytes: Vec<u8>) {
+        let (file, length) = (self.plan.files.len() as u32, bytes.len() as u64);
+        self.plan.files.push(OutputFile { name: name.into(), bytes: length });
+        self.plan.literals.push(LiteralSpan { file, offset: 0, bytes: length });
+        self.literals.push(bytes);
+    }
+}
+
+fn slot(of: &Sourced, unit: u32) -> Slot {
+    Slot {
+        name: of.piece.name.clone(),
+        unit,
+        sources: vec![of.source as u32],
+        encoding: of.piece.encoding.clone(),
+        shape: of.piece.weights.clone(),
+        file: 0,
+        offset: 0, // both are known once the file's header is
+        bytes: of.piece.bytes,
+        note: String::new(),
+        choosable: false,
+    }
+}
+
+/// Runs of pieces of at most `most` bytes. Pieces of one source stay together; a source that is larger has a file of its own.
+fn cut(all: &[Sourced], most: u64) -> Vec<std::ops::Range<usize>> {
+    let mut shards = Vec::new();
+    let (mut start, mut size, mut at) = (0, 0u64, 0);
+    while at < all.len() {
+        let end = all[at..].iter().position(|of| of.source != all[at].source).map_or(all.len(), |count| at + count);
+        let bytes = all[at..end].iter().fold(0u64, |sum, of| sum.saturating_add(of.piece.bytes));
+        if at > start && size.saturating_add(bytes) > most {
+            shards.push(start..at);
+            (start, size) = (at, 0);
+        }
+        size = size.saturating_add(bytes);
+        at = end;
+    }
+    shards.push(start..all.len());
+    shards
+}
+
+fn shard_name(number: usize, count: usize) -> String {
+    if count == 1 { checkpoint::SINGLE.into() } else { format!("model-{:05}-of-{count:05}.safetensors", number + 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_one_tensor_stay_in_one_file() {
+        let piece = |source: usize, bytes: u64| Sourced {
+            source,
+            piece: Piece {
+                name: String::new(),
+                dtype: Dtype::F32,
+                shape: vec![bytes],
+                bytes,
+                weights: vec![0],
+                encoding: String::new(),
+            },
+        };
+        let all = [piece(0, 10), piece(1, 4), piece(1, 4), piece(2, 1), piece(3, 90), piece(4, 1)];
+        assert_eq!(cut(&all, 10), [0..1, 1..4, 4..5, 5..6]);
+        assert_eq!(cut(&all, 1000), [0..6]);
+        assert_eq!(cut(&all, 18), [0..3, 3..4, 4..5, 5..6]);
+        assert_eq!(shard_name(0, 1), "model.safetensors");
+        assert_eq!(shard_name(1, 3), "model-00002-of-00003.safetensors");
+    }
+}

@@ -1,0 +1,173 @@
+//! One matrix: rounded in blocks of rows, stored once all of its rows are known.
+
+use super::{Progress, ROWS, store};
+use crate::choices::Zeros;
+use crate::plan::{Linear, Packed};
+use llmq_linear_grids::{Factor, Grid, Method, Rounded, Steps, nearest, round};
+use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Tensor};
+use std::sync::Mutex;
+
+/// A matrix that is to be quantized.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The source.
+    pub tensor: &'a Tensor<'a>,
+    /// Its shape and settings.
+    pub linear: &'a Linear,
+    /// Where it goes.
+    pub slots: Packed,
+    /// How it is rounded.
+    pub method: Method,
+    /// How zeros are stored.
+    pub zeros: Zeros,
+}
+
+/// What rounding did.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Outcome {
+    /// tr(dW G dW^T).
+    pub error: f64,
+    /// tr(W G W^T).
+    pub size: f64,
+    /// Codes that were moved so that a zero of 0 can be stored.
+    pub moved: usize,
+}
+
+/// All codes and steps of a matrix.
+pub struct Coded<'a> {
+    /// `[rows, columns]`.
+    pub codes: &'a [u8],
+    /// `[rows, groups]`.
+    pub steps: &'a [Steps],
+    /// The group of each column.
+    pub groups: &'a [u32],
+}
+
+/// A block of rows while it is worked on.
+struct Block<'a> {
+    codes: &'a mut [u8],
+    steps: &'a mut [Steps],
+    outcome: Outcome,
+}
+
+/// Quantizes a matrix and writes it; without a Gram matrix and its factor it is rounded to nearest.
+pub fn quantize(
+    cx: &Context,
+    job: &Job,
+    factor: Result<(&Factor, &[f32]), &String>,
+    out: &Output,
+    progress: &Progress,
+) -> Result<Outcome, Error> {
+    let Linear { rows, columns, group, groups, .. } = *job.linear;
+    let assigned = match factor {
+        Ok((factor, _)) if factor.groups().len() == columns => factor.groups().to_vec(),
+        Ok((factor, _)) => {
+            let message = format!("a factor of {} columns was made for {columns}", factor.groups().len());
+            return Err(Error::new(Kind::Other, message).subject(job.tensor.name));
+        }
+        Err(_) => (0..columns).map(|column| (column / group) as u32).collect(),
+    };
+    let assigned = assigned.as_slice();
+    let mut codes = vec![0; rows * columns];
+    let mut steps = vec![Steps { scale: 1.0, zero: 0 }; rows * groups];
+    let parts = codes.chunks_mut(ROWS * columns).zip(steps.chunks_mut(ROWS * groups));
+    let blocks: Vec<Mutex<Block>> =
+        parts.map(|(codes, steps)| Mutex::new(Block { codes, steps, outcome: Outcome::default() })).collect();
+    cx.parallel_for(blocks.len(), |number| {
+        let mut block = blocks[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let weights = read(job, number * ROWS, block.codes.len())?;
+        let rounded = match factor {
+            Ok((factor, gram)) => round(&weights, gram, factor, &job.method),
+            Err(_) => nearest(&weights, columns, &job.method),
+        };
+        block.take(job, rounded, assigned)?;
+        let values = block.values(columns, groups, assigned);
+        out.feedback(job.tensor.index, number * ROWS, &values)?;
+        progress.add(values.len());
+        Ok(())
+    })?;
+    let mut outcome = Outcome::default();
+    for block in blocks {
+        // In the order of rows, so that the sum does not depend on the threads.
+        let of = block.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).outcome;
+        outcome.error += of.error;
+        outcome.size += of.size;
+        outcome.moved += of.moved;
+    }
+    store::write(cx, job, &Coded { codes: &codes, steps: &steps, groups: assigned }, out)?;
+    Ok(outcome)
+}
+
+fn read(job: &Job, first_row: usize, count: usize) -> Result<Vec<f32>, Error> {
+    let mut weights = vec![0f32; count];
+    job.tensor.read_rows(first_row, &mut weights)?;
+    match weights.iter().position(|weight| !weight.is_finite()) {
+        None => Ok(weights),
+        Some(at) => {
+            let place = first_row * job.linear.columns + at;
+            let message = format!("tensor `{}` holds {} at weight {place}", job.tensor.name, weights[at]);
+            Err(Error::new(Kind::CorruptInput, message).subject(job.tensor.name))
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Takes over codes and steps, zeros as they can be stored.
+    fn take(&mut self, job: &Job, rounded: Rounded, assigned: &[u32]) -> Result<(), Error> {
+        if rounded.codes.len() != self.codes.len() || rounded.steps.len() != self.steps.len() {
+            let message = format!("{} codes and {} steps were made", rounded.codes.len(), rounded.steps.len());
+            return Err(Error::new(Kind::Other, message).subject(job.tensor.name));
+        }
+        self.codes.copy_from_slice(&rounded.codes);
+        self.steps.copy_from_slice(&rounded.steps);
+        self.outcome = Outcome { error: rounded.error, size: rounded.size, moved: 0 };
+        if job.zeros == Zeros::LessOne && !job.method.grid.symmetric {
+            self.outcome.moved = raise(self.codes, self.steps, job.method.grid, assigned);
+        }
+        Ok(())
+    }
+
+    fn values(&self, columns: usize, groups: usize, assigned: &[u32]) -> Vec<f32> {
+        let rows = self.codes.chunks_exact(columns).zip(self.steps.chunks_exact(groups));
+        let value = |(codes, steps): (&[u8], &[Steps])| {
+            codes.iter().zip(assigned).map(|(code, group)| steps[*group as usize].value(*code)).collect::<Vec<f32>>()
+        };
+        rows.flat_map(value).collect()
+    }
+}
+
+/// Raises zeros of 0 to 1, and their codes with them, since readers of zeros less one disagree about 0. Only a largest
+/// code cannot be raised: its weight loses one step. Returns how many did.
+fn raise(codes: &mut [u8], steps: &mut [Steps], grid: Grid, groups: &[u32]) -> usize {
+    let (columns, most) = (groups.len(), grid.most() as u8);
+    let count = steps.len() / (codes.len() / columns).max(1);
+    let mut lost = 0;
+    for (codes, steps) in codes.chunks_exact_mut(columns).zip(steps.chunks_exact_mut(count)) {
+        for (code, _) in codes.iter_mut().zip(groups).filter(|(_, group)| steps[**group as usize].zero == 0) {
+            lost += usize::from(*code == most);
+            *code = code.saturating_add(1).min(most);
+        }
+        steps.iter_mut().for_each(|steps| steps.zero = steps.zero.max(1));
+    }
+    lost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_of_zero_are_raised_without_moving_other_weights() {
+        let grid = Grid { bits: 4, symmetric: false };
+        let mut codes = [0, 3, 15, 2, 7, 7];
+        let mut steps = [Steps { scale: 0.5, zero: 0 }, Steps { scale: 0.5, zero: 3 }];
+        let groups = [0, 0, 0, 1, 1, 1];
+        let before: Vec<f32> = codes.iter().zip(groups).map(|(c, g)| steps[g as usize].value(*c)).collect();
+        assert_eq!(raise(&mut codes, &mut steps, grid, &groups), 1);
+        let after: Vec<f32> = codes.iter().zip(groups).map(|(c, g)| steps[g as usize].value(*c)).collect();
+        assert_eq!((steps[0].zero, steps[1].zero), (1, 3));
+        assert_eq!(after[..2], before[..2]);
+        assert_eq!(after[2], before[2] - 0.5);
+        assert_eq!(after[3..], before[3..]);
+    }
+}

@@ -1,0 +1,99 @@
+//! Folders that GPTQModel wrote, against the values of an independent reader.
+
+use llmq_gptq::reader::GptqReader;
+use llmq_plugin_api::sdk::{MappedFile, Reader};
+use std::path::Path;
+
+const MODULE: &str = "model.layers.0.self_attn.k_proj.weight";
+const OUTPUTS: [usize; 4] = [0, 7, 13, 31];
+const INPUTS: usize = 256;
+
+fn read(folder: &str, name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder).join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn mapped(files: &[(&'static str, Vec<u8>)]) -> Vec<MappedFile<'_>> {
+    files.iter().map(|(name, data)| MappedFile { name, data, length: data.len() as u64 }).collect()
+}
+
+fn folder(name: &str) -> Vec<(&'static str, Vec<u8>)> {
+    ["config.json", "model.safetensors"].map(|file| (file, read(name, file))).into()
+}
+
+fn check(name: &str, level: &str, encoding: &str) {
+    let files = folder(name);
+    let files = mapped(&files);
+    assert!(llmq_gptq::reader::confidence(&files) > 90);
+    let reader = GptqReader::open(&files).unwrap();
+    let summary = reader.summary();
+    assert_eq!((summary.level.as_str(), summary.tensors.len()), (level, 2), "{name}");
+    assert!(summary.config.get("quantization_config").is_none());
+    let at = summary.tensors.iter().position(|tensor| tensor.name == MODULE).unwrap();
+    assert_eq!(summary.tensors[at].shape, [32, INPUTS as u64]);
+    assert_eq!(summary.tensors[at].encoding, encoding);
+    let expected: Vec<f32> =
+        read(name, "expected.f32").as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    assert!(expected.iter().filter(|value| **value != 0.0).count() > 100, "something is compared");
+    let mut whole = vec![0f32; 32 * INPUTS];
+    reader.decode_rows(&files, at, 0, &mut whole).unwrap();
+    for (output, expected) in OUTPUTS.into_iter().zip(expected.chunks(INPUTS)) {
+        let mut row = vec![0f32; INPUTS];
+        reader.decode_rows(&files, at, output, &mut row).unwrap();
+        assert_eq!(row, expected, "{name}, output {output}");
+        assert_eq!(row, whole[output * INPUTS..(output + 1) * INPUTS]);
+    }
+}
+
+#[test]
+fn every_width_equals_the_independent_reader() {
+    check("mini-g4", "4bit-g128-sym", "GPTQ-4bit-g128");
+    check("mini-g3", "3bit-g128-sym", "GPTQ-3bit-g128");
+    check("mini-g2", "2bit-g128-sym", "GPTQ-2bit-g128");
+    check("mini-g8", "8bit-g128-sym", "GPTQ-8bit-g128");
+}
+
+#[test]
+fn activation_order_and_asymmetric_zeros_equal_it_too() {
+    check("mini-g4act", "4bit-g128-sym", "GPTQ-4bit-g128");
+    check("mini-g4asym", "4bit-g128-asym", "GPTQ-4bit-g128");
+}
+
+#[test]
+fn rows_beyond_the_end_are_refused() {
+    let files = folder("mini-g4");
+    let files = mapped(&files);
+    let reader = GptqReader::open(&files).unwrap();
+    for (tensor, first, values) in [(0, 0, 255), (0, 1, 256), (1, 32, 256), (1, usize::MAX, 256), (2, 0, 256)] {
+        assert!(reader.decode_rows(&files, tensor, first, &mut vec![0.0; values]).is_err(), "{tensor} {first}");
+    }
+}
+
+#[test]
+fn folders_that_do_not_hold_together_are_refused() {
+    let whole = folder("mini-g4");
+    let refused = |change: &dyn Fn(&mut Vec<(&'static str, Vec<u8>)>), word: &str| {
+        let mut files = whole.clone();
+        change(&mut files);
+        let error = GptqReader::open(&mapped(&files)).err().unwrap_or_else(|| panic!("`{word}` was opened"));
+        assert!(error.message.contains(word), "{}", error.message);
+    };
+    let swap = |files: &mut Vec<(&'static str, Vec<u8>)>, file: usize, from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let bytes = &mut files[file].1;
+        let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect("it is there");
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    };
+    refused(&|files| files.truncate(1), "no safetensors");
+    refused(&|files| drop(files.remove(0)), "config.json");
+    refused(&|files| files[1].1.truncate(4000), "the file");
+    refused(&|files| swap(files, 1, "k_proj.qzeros", "k_proj.qzerox"), "no qzeros");
+    refused(&|files| swap(files, 1, r#""I32","shape":[256]"#, r#""F32","shape":[256]"#), "g_idx is F32");
+    refused(&|files| swap(files, 1, "[2,32]", "[4,16]"), "do not fit each other");
+    refused(&|files| swap(files, 0, r#""quant_method": "gptq""#, r#""quant_method": "marl""#), "`marl`");
+    refused(&|files| swap(files, 0, r#""checkpoint_format": "gptq""#, r#""checkpoint_format": "tile""#), "`tile`");
+    let index = (r#"model.safetensors.index.json"#, br#"{"weight_map":{"a":"model-2.safetensors"}}"#.to_vec());
+    refused(&|files| files.push(index.clone()), "`model-2.safetensors`");
+    let twice = whole[1].1.clone();
+    refused(&|files| files.push(("other.safetensors", twice.clone())), "stored twice");
+}

@@ -1,0 +1,372 @@
+//! The backend driven as a host drives it: every call crosses the real boundary, no file and no other process.
+
+mod fake_host;
+
+use fake_host::{Alone, Memory, Tiny};
+use llmq_gptq::GptqBackend;
+use llmq_plugin_api::client::{Backend, Source, UnitInput};
+use llmq_plugin_api::sdk::{Error, Kind, MappedFile, Statistic, StatisticKind};
+use llmq_plugin_api::wire::{self, Request, UnitReport};
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+
+const TENSORS: &[(&str, &str, u32, &[u64])] = &[
+    ("model.embed_tokens.weight", "token_embedding", 0, &[32, 64]),
+    ("model.layers.0.input_layernorm.weight", "attn_norm", 1, &[64]),
+    ("model.layers.0.self_attn.q_proj.weight", "attn_q", 1, &[64, 64]),
+    ("model.layers.0.self_attn.q_proj.bias", "attn_q", 1, &[64]),
+    ("model.layers.0.mlp.gate.weight", "router", 1, &[4, 64]),
+    ("model.layers.0.mlp.up_proj.weight", "ffn_up", 1, &[96, 64]),
+    ("model.layers.0.mlp.down_proj.weight", "ffn_down", 1, &[64, 96]),
+    ("model.norm.weight", "output_norm", 2, &[64]),
+    ("lm_head.weight", "output_head", 2, &[32, 64]),
+];
+
+fn tiny() -> Tiny {
+    Tiny::new(TENSORS, |t, i| ((i * 31 + t * 7) % 53) as f32 / 53.0 - 0.4)
+}
+
+fn request(level: &str, options: Value) -> Request {
+    let document = json!({ "v": 1, "format": "gptq", "level": level, "stem": "tiny", "device": "cpu", "options": options,
+        "creator": "llm-quantize 1.2.3" });
+    wire::decode("request", &document.to_string()).unwrap()
+}
+
+/// Files by name and contents, the weights fed back, and the reports.
+struct Written {
+    files: Vec<(String, Vec<u8>)>,
+    fed_back: Vec<(u32, u64, Vec<f32>)>,
+    plan: wire::Plan,
+    reports: Vec<UnitReport>,
+}
+
+fn quantize(model: &Tiny, level: &str, options: Value) -> Result<Written, Error> {
+    quantize_with(model, level, options, &[])
+}
+
+/// The same with Gram matrices: tensors that share one, tokens, values.
+fn quantize_with(
+    model: &Tiny,
+    level: &str,
+    options: Value,
+    grams: &[(&[usize], u64, Vec<f32>)],
+) -> Result<Written, Error> {
+    let backend = Backend::in_process(GptqBackend)?;
+    let services = Alone::default();
+    let session = backend.open_session(&services, model, &request(level, options))?;
+    let plan = session.plan().clone();
+    plan.check(model.description.units.len(), model.description.tensors.len()).expect("a sound plan");
+    let memory = Memory::new(&plan);
+    let mut reports = Vec::new();
+    for (index, unit) in model.description.units.iter().enumerate() {
+        let count = model.description.tensors.len();
+        let mine = (0..count).filter(|t| model.description.tensors[*t].unit == index as u32);
+        let tensors = mine.clone().map(|t| model.tensor(t as u32).unwrap()).collect();
+        let shapes: Vec<[u64; 2]> = grams.iter().map(|(.., values)| [values.len().isqrt() as u64; 2]).collect();
+        let mut statistics = Vec::new();
+        for ((tensors, count, values), shape) in grams.iter().zip(&shapes) {
+            for tensor in mine.clone().filter(|tensor| tensors.contains(tensor)) {
+                let kind = StatisticKind::Gram;
+                statistics.push(Statistic { tensor, expert: None, kind, count: *count, shape, values });
+            }
+        }
+        let input = UnitInput { index: index as u32, id: &unit.id, tensors, statistics };
+        reports.push(session.quantize(&services, model, &input, &memory)?);
+    }
+    let mut files: Vec<_> = plan.files.iter().map(|f| (f.name.clone(), vec![0; f.bytes as usize])).collect();
+    let mut put = |file: u32, at: u64, bytes: &[u8]| {
+        files[file as usize].1[at as usize..at as usize + bytes.len()].copy_from_slice(bytes)
+    };
+    for (index, span) in plan.literals.iter().enumerate() {
+        put(span.file, span.offset, &session.literal(index)?);
+    }
+    for (slot, bytes) in plan.slots.iter().zip(memory.slots.into_inner().unwrap()) {
+        put(slot.file, slot.offset, &bytes);
+    }
+    Ok(Written { files, fed_back: memory.fed_back.into_inner().unwrap(), plan, reports })
+}
+
+fn mapped(files: &[(String, Vec<u8>)]) -> Vec<MappedFile<'_>> {
+    files.iter().map(|(name, data)| MappedFile { name, data, length: data.len() as u64 }).collect()
+}
+
+fn json_of(written: &Written, name: &str) -> Value {
+    let file = written.files.iter().find(|(file, _)| file == name).unwrap_or_else(|| panic!("no {name}"));
+    serde_json::from_slice(&file.1).unwrap()
+}
+
+/// Reads everything back: shapes, distances of at most `step` of quantized weights, equality of all others, feedback.
+fn comes_back(model: &Tiny, written: &Written, step: f32) {
+    let files = mapped(&written.files);
+    let backend = Backend::in_process(GptqBackend).unwrap();
+    assert!(backend.recognize(&files) > 90);
+    let reader = backend.open(&Alone::default(), &files).unwrap();
+    let report = reader.validate(&Alone::default(), &files).unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    assert_eq!(reader.summary().tensors.len(), model.description.tensors.len());
+    for (index, tensor) in reader.summary().tensors.iter().enumerate() {
+        let (source, described) = model.description.tensor(&tensor.name).unwrap();
+        assert_eq!(tensor.shape, described.shape, "{}", tensor.name);
+        let mut decoded = vec![0f32; tensor.elements() as usize];
+        reader.decode_rows(&files, index, 0, &mut decoded).unwrap();
+        let original = model.data[source].as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+        let allowed = if tensor.encoding.starts_with("GPTQ") { step } else { 0.0 };
+        let far = original.zip(&decoded).map(|(w, d)| (w - d).abs()).fold(0.0, f32::max);
+        assert!(far <= allowed, "{}: {far}", tensor.name);
+        let columns = described.columns() as usize;
+        for (_, first, rows) in written.fed_back.iter().filter(|(t, ..)| *t as usize == source) {
+            let start = *first as usize * columns;
+            assert_eq!(*rows, decoded[start..start + rows.len()], "{}", tensor.name);
+        }
+    }
+}
+
+#[test]
+fn every_width_and_form_comes_back_within_a_step() {
+    let model = tiny();
+    // Weights lie between -0.4 and 0.582.
+    for (level, range) in [("8bit", 255.0), ("4bit", 15.0), ("3bit", 7.0), ("2bit", 3.0)] {
+        for (options, width) in [
+            (json!({ "group_size": 32 }), 2.0 * 0.5822),
+            (json!({ "group_size": -1, "checkpoint_format": "gptq_v2" }), 2.0 * 0.5822),
+            (json!({ "group_size": 64, "sym": false }), 0.9822),
+            (json!({ "group_size": 16, "sym": false, "checkpoint_format": "gptq" }), 0.9822),
+        ] {
+            let written = quantize(&model, level, options.clone()).unwrap();
+            // Symmetric grids reach half a step less upwards.
+            comes_back(&model, &written, 1.01 * width / range);
+        }
+    }
+}
+
+#[test]
+fn what_had_no_gram_matrix_is_named() {
+    let written = quantize(&tiny(), "4bit-g32-sym", json!({})).unwrap();
+    let warnings: Vec<&String> = written.reports.iter().flat_map(|report| &report.warnings).collect();
+    assert_eq!(warnings.len(), 3);
+    let expected = "model.layers.0.self_attn.q_proj was rounded to nearest: there is no Gram matrix of its input";
+    assert_eq!(warnings[0], expected);
+    let figures = &written.reports[1].figures["model.layers.0.mlp.down_proj"];
+    assert_eq!((&figures["bits"], &figures["group_size"], &figures["tokens"]), (&4.into(), &32.into(), &0.into()));
+    assert!(figures["relative_error"].is_null() && figures["fallback"].is_string());
+    let needs = &written.plan.units;
+    assert_eq!((needs.len(), needs[0].unit, needs[0].statistics.len()), (1, 1, 3));
+    assert!(needs[0].scratch_bytes >= 96 * 96 * 4);
+}
+
+#[test]
+fn config_files_say_what_loaders_ask_for() {
+    let rules = json!({ "dynamic": ["-:.*up_proj", ".*down_proj bits=8,group_size=32"], "sym": false });
+    let written = quantize(&tiny(), "4bit", rules).unwrap();
+    let config = json_of(&written, "config.json");
+    let quantization = json_of(&written, "quantize_config.json");
+    assert_eq!(config["quantization_config"], quantization);
+    assert_eq!(config["hidden_size"], 64);
+    let expected = json!({
+        "bits": 4, "checkpoint_format": "gptq_v2", "desc_act": false,
+        "dynamic": { "-:.*up_proj": {}, ".*down_proj": { "bits": 8, "group_size": 32 } },
+        "format": "gptq_v2", "group_size": 128, "lm_head": false,
+        "meta": {
+            "act_group_aware": true, "candidates": quantization["meta"]["candidates"], "damp_percent": 0.05, "mse": 0.0,
+            "polish": 0, "quantizer": ["llm-quantize:1.2.3"], "static_groups": false, "true_sequential": false,
+            "uri": env!("CARGO_PKG_REPOSITORY")
+        },
+        "method": "gptq", "pack_dtype": "int32", "quant_method": "gptq", "sym": false
+    });
+    assert_eq!(quantization.to_string(), expected.to_string(), "order of keys included");
+    let files = mapped(&written.files);
+    let reader = Backend::in_process(GptqBackend).unwrap().open(&Alone::default(), &files).unwrap();
+    assert_eq!(reader.summary().config, tiny().description.config);
+    assert_eq!(reader.summary().sidecars, ["config.json", "tokenizer.json"]);
+    assert_eq!(reader.sidecar(&files, "tokenizer.json").unwrap(), b"{\"model\":{}}");
+    assert!(reader.sidecar(&files, "model.safetensors").is_err());
+    let encoding = |name: &str| {
+        let found = reader.summary().tensors.iter().find(|tensor| tensor.name.ends_with(name)).unwrap();
+        found.encoding.clone()
+    };
+    let found = ["q_proj.weight", "up_proj.weight", "down_proj.weight", "gate.weight", "lm_head.weight"].map(encoding);
+    assert_eq!(found, ["GPTQ-4bit-g128", "F32", "GPTQ-8bit-g32", "F32", "F32"]);
+}
+
+#[test]
+fn the_head_is_quantized_on_request() {
+    let written = quantize(&tiny(), "8bit-g32-sym", json!({ "lm_head": true })).unwrap();
+    assert!(written.plan.slots.iter().any(|slot| slot.name == "lm_head.qweight"));
+    assert_eq!(json_of(&written, "quantize_config.json")["lm_head"], true);
+    comes_back(&tiny(), &written, 0.005);
+    let tied = Tiny::new(&TENSORS[..8], |_, _| 0.0);
+    let error = quantize(&tied, "8bit-g32-sym", json!({ "lm_head": true })).err().unwrap();
+    assert!(error.message.contains("tied"), "{}", error.message);
+}
+
+#[test]
+fn shards_have_an_index_and_come_back() {
+    let model = tiny();
+    let whole = quantize(&model, "4bit-g32-sym", json!({})).unwrap();
+    let written = quantize(&model, "4bit-g32-sym", json!({ "max_shard_size": "10KB" })).unwrap();
+    let index = json_of(&written, "model.safetensors.index.json");
+    let map = index["weight_map"].as_object().unwrap();
+    assert_eq!(map.len(), written.plan.slots.len());
+    assert_eq!(map["model.embed_tokens.weight"], "model-00001-of-00004.safetensors");
+    let total: u64 = written.plan.slots.iter().map(|slot| slot.bytes).sum();
+    assert_eq!(index["metadata"]["total_size"], total);
+    let last = written.files.iter().filter(|(name, _)| name.ends_with(".safetensors")).count();
+    assert_eq!(last, 4);
+    comes_back(&model, &written, 0.08);
+    comes_back(&model, &whole, 0.08);
+    for (file, slots) in [(&written, 4), (&whole, 4)] {
+        for slot in &file.plan.slots {
+            let size = if slot.encoding == "F16" { 2 } else { slots };
+            assert!(slot.offset.is_multiple_of(size), "{} lies at {}", slot.name, slot.offset);
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_refused_with_a_sentence() {
+    let model = tiny();
+    for (level, options, kind, word) in [
+        ("5bit", json!({}), Kind::InvalidRequest, "`5bit`"),
+        ("4bit", json!({ "zip": 1 }), Kind::InvalidRequest, "`zip`"),
+        ("4bit", json!({ "group_size": 12 }), Kind::InvalidRequest, "multiple of 8"),
+        ("4bit-g64-sym", json!({ "group_size": 32 }), Kind::InvalidRequest, "has group_size 64"),
+        ("3bit", json!({ "group_size": 32, "target": "vllm" }), Kind::UnsupportedModel, "3 symmetric bits"),
+        ("4bit-g64-sym", json!({ "target": "vllm" }), Kind::UnsupportedModel, "96 inputs are not whole groups of 64"),
+        ("4bit", json!({ "dynamic": ["-:.*proj"] }), Kind::UnsupportedModel, "no tensor would be quantized"),
+        (
+            "4bit-g32-asym",
+            json!({ "target": "sglang", "checkpoint_format": "gptq_v2" }),
+            Kind::InvalidRequest,
+            "SGLang",
+        ),
+        ("4bit-g32-sym", json!({ "target": "transformers", "dynamic": ["-:.*up"] }), Kind::InvalidRequest, "`dynamic`"),
+        (
+            "4bit-g32-asym",
+            json!({ "target": "transformers", "checkpoint_format": "gptq" }),
+            Kind::InvalidRequest,
+            "refuse",
+        ),
+    ] {
+        let error = quantize(&model, level, options.clone()).err().unwrap_or_else(|| panic!("{options} was taken"));
+        assert_eq!(error.kind, kind, "{options}");
+        assert!(error.message.contains(word), "{}", error.message);
+    }
+    let stacked = Tiny::new(&[("model.layers.0.mlp.experts.up_proj", "expert_up", 1, &[2, 32, 32])], |_, _| 0.0);
+    let error = quantize(&stacked, "4bit-g32-sym", json!({})).err().unwrap();
+    assert!(error.message.contains("[2, 32, 32]; GPTQ knows matrices only"), "{}", error.message);
+    for (tensor, at) in [(5, 9), (1, 3)] {
+        let broken = Tiny::new(TENSORS, |t, i| if (t, i) == (tensor, at) { f32::NAN } else { 0.0 });
+        let error = quantize(&broken, "4bit-g32-sym", json!({})).err().unwrap();
+        assert!(error.message.contains(&format!("holds NaN at weight {at}")), "{}", error.message);
+    }
+}
+
+#[test]
+fn oddities_are_told_in_the_plan() {
+    let short =
+        quantize(&tiny(), "4bit-g64-asym", json!({ "checkpoint_format": "gptq", "dynamic": ["-:nothing"] })).unwrap();
+    let all = short.plan.warnings.join("\n");
+    for word in ["32 of its 96 inputs beyond whole groups of 64", "GPTQModel itself wrote it", "no module: -:nothing"] {
+        assert!(all.contains(word), "{all}");
+    }
+    assert!(quantize(&tiny(), "4bit-g32-sym", json!({})).unwrap().plan.warnings.is_empty());
+}
+
+#[test]
+fn a_request_to_stop_is_honoured() {
+    let model = tiny();
+    let backend = Backend::in_process(GptqBackend).unwrap();
+    let services = Alone::default();
+    let session = backend.open_session(&services, &model, &request("4bit", json!({}))).unwrap();
+    services.stop.store(true, Ordering::Relaxed);
+    let tensors = vec![model.tensor(2).unwrap()];
+    let input = UnitInput { index: 1, id: "layer.0", tensors, statistics: Vec::new() };
+    let error = session.quantize(&services, &model, &input, &Memory::new(session.plan())).unwrap_err();
+    assert_eq!(error.kind, Kind::Cancelled);
+}
+
+/// The Gram matrix of inputs that depend on each other.
+fn gram(columns: usize) -> Vec<f32> {
+    let input = |token: usize, column: usize| {
+        let wave = ((token * 13 + column * 5) % 29) as f32 / 29.0 - 0.5;
+        wave + ((token * 7 + column / 4 * 11) % 31) as f32 / 31.0 + if column % 9 == 0 { 2.0 } else { 0.0 }
+    };
+    let mut gram = vec![0f32; columns * columns];
+    for token in 0..200 {
+        for row in 0..columns {
+            for column in 0..columns {
+                gram[row * columns + column] += input(token, row) * input(token, column);
+            }
+        }
+    }
+    gram
+}
+
+/// tr(dW G dW^T) / tr(W G W^T) of what was fed back for a tensor.
+fn error_at_the_output(model: &Tiny, written: &Written, tensor: usize, gram: &[f32]) -> f64 {
+    let columns = gram.len().isqrt();
+    let weights: Vec<f32> = model.data[tensor].as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let mut values = vec![0f32; weights.len()];
+    for (_, first, rows) in written.fed_back.iter().filter(|(t, ..)| *t as usize == tensor) {
+        values[*first as usize * columns..][..rows.len()].copy_from_slice(rows);
+    }
+    let form = |row: &[f64]| -> f64 {
+        let product = |a: usize, b: usize| row[a] * f64::from(gram[a * columns + b]) * row[b];
+        (0..columns).map(|a| (0..columns).map(|b| product(a, b)).sum::<f64>()).sum()
+    };
+    let (mut error, mut size) = (0.0, 0.0);
+    for (w, v) in weights.chunks(columns).zip(values.chunks(columns)) {
+        error += form(&w.iter().zip(v).map(|(w, v)| f64::from(v - w)).collect::<Vec<f64>>());
+        size += form(&w.iter().map(|w| f64::from(*w)).collect::<Vec<f64>>());
+    }
+    error / size
+}
+
+#[test]
+fn gram_matrices_lower_the_error_at_the_output_and_reports_state_it() {
+    let model = tiny();
+    let (hidden, inner) = (gram(64), gram(96));
+    let grams: [(&[usize], u64, Vec<f32>); 2] = [(&[2, 5], 200, hidden.clone()), (&[6], 200, inner.clone())];
+    for order in ["groups", "none", "descending"] {
+        for symmetric in [true, false] {
+            let options = json!({ "act_order": order, "group_size": 32, "sym": symmetric });
+            let written = quantize_with(&model, "3bit", options.clone(), &grams).unwrap();
+            let nearest = quantize(&model, "3bit", options.clone()).unwrap();
+            assert!(written.reports.iter().all(|report| report.warnings.is_empty()));
+            for (tensor, module, gram) in [
+                (2, "model.layers.0.self_attn.q_proj", &hidden),
+                (5, "model.layers.0.mlp.up_proj", &hidden),
+                (6, "model.layers.0.mlp.down_proj", &inner),
+            ] {
+                let figures = &written.reports[1].figures[module];
+                let stated = figures["relative_error"].as_f64().unwrap();
+                let found = error_at_the_output(&model, &written, tensor, gram);
+                assert!((stated / found - 1.0).abs() < 0.02, "{options} {module}: {stated} stated, {found} found");
+                let before = error_at_the_output(&model, &nearest, tensor, gram);
+                assert!(found < 0.7 * before, "{options} {module}: {found} of {before}");
+                assert_eq!((&figures["tokens"], &figures["fallback"]), (&200.into(), &Value::Null));
+                assert!(figures["damp"].as_f64().unwrap() > 0.04);
+            }
+            assert_eq!(json_of(&written, "quantize_config.json")["desc_act"], order == "descending");
+            // Whatever moved, the reader gives back what was fed back.
+            comes_back(&model, &written, 3.0);
+        }
+    }
+}
+
+#[test]
+fn gram_matrices_that_say_nothing_are_named_and_wrong_ones_refused() {
+    let model = tiny();
+    let cases: [(u64, Vec<f32>, &str); 3] = [
+        (0, vec![0.0; 64 * 64], "no token of the calibration reached it"),
+        (9, vec![0.0; 64 * 64], "every input is zero"),
+        (9, vec![f32::NAN; 64 * 64], "NaN"),
+    ];
+    for (count, values, word) in cases {
+        let written = quantize_with(&model, "4bit-g32-sym", json!({}), &[(&[2], count, values)]).unwrap();
+        let warning = &written.reports[1].warnings[0];
+        assert!(warning.contains("q_proj was rounded to nearest") && warning.contains(word), "{warning}");
+    }
+    let error = quantize_with(&model, "4bit-g32-sym", json!({}), &[(&[2], 9, vec![1.0; 9])]).err().unwrap();
+    assert!(error.message.contains("need [64, 64]"), "{}", error.message);
+}
