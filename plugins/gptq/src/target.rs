@@ -163,7 +163,7 @@ impl Target {
 
 fn unfit(linear: &Linear, message: String) -> Error {
     let hint = format!(
-        "choose other bits, --group-size or --sym, or keep this matrix as it is with --dynamic '-:{}$'",
+        "choose other bits, --group-size or --sym, or keep this matrix as it is with --dynamic='-:{}$'",
         regex::escape(&linear.module)
     );
     Error::new(Kind::UnsupportedModel, message).subject(&linear.name).hint(hint)

@@ -13,7 +13,7 @@ fn read(folder: &str, name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn mapped(files: &[(&'static str, Vec<u8>)]) -> Vec<MappedFile<'_>> {
+fn mapped<'a>(files: &'a [(&'static str, Vec<u8>)]) -> Vec<MappedFile<'a>> {
     files.iter().map(|(name, data)| MappedFile { name, data, length: data.len() as u64 }).collect()
 }
 

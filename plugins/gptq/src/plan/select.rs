@@ -60,6 +60,6 @@ fn stacked(tensor: &TensorDescription) -> Error {
     let message =
         format!("tensor `{}` has shape {:?}; GPTQ knows matrices only, one for each expert", tensor.name, tensor.shape);
     let module = tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name);
-    let hint = format!("keep it as it is with --dynamic '-:{}$'", regex::escape(module));
+    let hint = format!("keep it as it is with --dynamic='-:{}$'", regex::escape(module));
     Error::new(Kind::UnsupportedModel, message).subject(&tensor.name).hint(hint)
 }
