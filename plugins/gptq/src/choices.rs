@@ -60,7 +60,7 @@ pub struct Choices {
     /// Scales that are tried.
     pub candidates: usize,
     /// Rounds of refitting.
-    pub polish: usize,
+    pub polish: Option<usize>,
     /// How zeros are stored, if it was said.
     pub zeros: Option<Zeros>,
     /// Whether the output head is quantized.
@@ -126,7 +126,7 @@ impl Choices {
             order,
             damp: given.number("damp", DAMP.0, DAMP.1)?.unwrap_or(DAMP.2) as f32,
             candidates: given.whole("candidates", CANDIDATES.0, CANDIDATES.1)?.unwrap_or(CANDIDATES.2) as usize,
-            polish: given.whole("polish", POLISH.0, POLISH.1)?.unwrap_or(POLISH.2) as usize,
+            polish: given.whole("polish", POLISH.0, POLISH.1)?.map(|rounds| rounds as usize),
             zeros,
             lm_head: given.flag("lm_head")?.unwrap_or(false),
             target,
@@ -150,14 +150,9 @@ impl Choices {
     /// How a matrix of so many inputs is rounded.
     pub fn method(&self, settings: Settings, columns: usize) -> Method {
         let grid = Grid { bits: settings.bits, symmetric: settings.symmetric };
-        let group = settings.group_of(columns);
-        Method {
-            order: self.order,
-            damp: self.damp,
-            candidates: self.candidates,
-            polish: self.polish,
-            ..Method::new(grid, group)
-        }
+        let usual = Method::new(grid, settings.group_of(columns));
+        let polish = self.polish.unwrap_or(usual.polish);
+        Method { order: self.order, damp: self.damp, candidates: self.candidates, polish, ..usual }
     }
 }
 

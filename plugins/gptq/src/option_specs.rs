@@ -8,7 +8,7 @@ pub const DAMP: (f64, f64, f64) = (0.0, 1.0, 0.05);
 /// Steps that may be tried for each row and group.
 pub const CANDIDATES: (i64, i64, i64) = (1, 256, 8);
 /// Rounds of refitting.
-pub const POLISH: (i64, i64, i64) = (0, 32, 0);
+pub const POLISH: (i64, i64) = (0, 32);
 /// Bytes of one file of weights.
 pub const SHARD: &str = "5GB";
 
@@ -48,7 +48,12 @@ pub fn all() -> Vec<OptionSpec> {
             CANDIDATES.2.into(),
             "scales that are tried for each group of each output; 1 takes the one that reaches all weights",
         ),
-        spec("polish", whole(POLISH), POLISH.2.into(), "rounds of refitting scales and codes once all are rounded"),
+        spec(
+            "polish",
+            OptionKind::Integer { min: POLISH.0, max: POLISH.1 },
+            Value::Null,
+            "rounds of refitting scales and codes once all are rounded; 2 for modules of 2 and 3 bits, else 0",
+        ),
         spec(
             "checkpoint_format",
             words(&["auto", "gptq", "gptq_v2"]),

@@ -32,9 +32,11 @@ pub struct Method {
 }
 
 impl Method {
-    /// The defaults for a grid: measured on the models of the tests (`benches`, SHORTCOMINGS).
+    /// The defaults for a grid. Few bits gain most from a polish (on a small trained model the divergence falls by a tenth
+    /// at 2 and 3 bits, by a sixteenth at 4); it costs four times what rounding does.
     pub fn new(grid: Grid, group: usize) -> Method {
-        Method { grid, group, order: Order::WithinGroups, damp: 0.05, candidates: 8, polish: 0 }
+        let polish = if grid.bits <= 3 { 2 } else { 0 };
+        Method { grid, group, order: Order::WithinGroups, damp: 0.05, candidates: 8, polish }
     }
 
     /// Groups of a row of so many columns.
