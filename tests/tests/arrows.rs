@@ -71,7 +71,9 @@ fn the_host_names_no_format() {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (number, line) in code.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            let named = ["llmq_gguf", "llmq-plugin-gguf", "llmq_gptq", "llmq-plugin-gptq"].iter().any(|name| code.contains(name));
+            let named = ["llmq_gguf", "llmq-plugin-gguf", "llmq_gptq", "llmq-plugin-gptq"]
+                .iter()
+                .any(|name| code.contains(name));
             assert!(!named, "{path}:{}: {line}", number + 1);
         }
     }

@@ -289,7 +289,7 @@ fn a_request_to_stop_is_honoured() {
 fn gram(columns: usize) -> Vec<f32> {
     let input = |token: usize, column: usize| {
         let wave = ((token * 13 + column * 5) % 29) as f32 / 29.0 - 0.5;
-        wave + ((token * 7 + column / 4 * 11) % 31) as f32 / 31.0 + if column % 9 == 0 { 2.0 } else { 0.0 }
+        wave + ((token * 7 + column / 4 * 11) % 31) as f32 / 31.0 + if column.is_multiple_of(9) { 2.0 } else { 0.0 }
     };
     let mut gram = vec![0f32; columns * columns];
     for token in 0..200 {
