@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `backend` | what the host talks to |
 //! | `levels`, `option_specs` | what is on offer |
-//! | `choices`, `dynamic` | what a request means, for the model and for single modules |
+//! | `choices`, `given`, `dynamic` | what a request means, for the model and for single modules |
 //! | `plan` | which tensors become what, and where every byte goes |
 //! | `target` | what loaders refuse, told before any work |
 //! | `session` | quantizing one unit |
@@ -18,6 +18,7 @@ mod backend;
 pub mod checkpoint;
 pub mod choices;
 pub mod dynamic;
+mod given;
 mod levels;
 mod option_specs;
 pub mod packed;

@@ -13,11 +13,14 @@ fn read(folder: &str, name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn mapped<'a>(files: &'a [(&'static str, Vec<u8>)]) -> Vec<MappedFile<'a>> {
+/// Files by name and contents.
+type Files = Vec<(&'static str, Vec<u8>)>;
+
+fn mapped(files: &Files) -> Vec<MappedFile<'_>> {
     files.iter().map(|(name, data)| MappedFile { name, data, length: data.len() as u64 }).collect()
 }
 
-fn folder(name: &str) -> Vec<(&'static str, Vec<u8>)> {
+fn folder(name: &str) -> Files {
     ["config.json", "model.safetensors"].map(|file| (file, read(name, file))).into()
 }
 
@@ -72,13 +75,13 @@ fn rows_beyond_the_end_are_refused() {
 #[test]
 fn folders_that_do_not_hold_together_are_refused() {
     let whole = folder("mini-g4");
-    let refused = |change: &dyn Fn(&mut Vec<(&'static str, Vec<u8>)>), word: &str| {
+    let refused = |change: &dyn Fn(&mut Files), word: &str| {
         let mut files = whole.clone();
         change(&mut files);
         let error = GptqReader::open(&mapped(&files)).err().unwrap_or_else(|| panic!("`{word}` was opened"));
         assert!(error.message.contains(word), "{}", error.message);
     };
-    let swap = |files: &mut Vec<(&'static str, Vec<u8>)>, file: usize, from: &str, to: &str| {
+    let swap = |files: &mut Files, file: usize, from: &str, to: &str| {
         assert_eq!(from.len(), to.len());
         let bytes = &mut files[file].1;
         let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect("it is there");
