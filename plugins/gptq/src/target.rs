@@ -166,7 +166,7 @@ fn unfit(linear: &Linear, message: String) -> Error {
         "choose other bits, --group-size or --sym, or keep this matrix as it is with --dynamic='-:{}$'",
         regex::escape(&linear.module)
     );
-    Error::new(Kind::UnsupportedModel, message).subject(&linear.name).hint(hint)
+    Error::new(Kind::InvalidRequest, message).subject(&linear.name).hint(hint)
 }
 
 #[cfg(test)]
