@@ -39,7 +39,7 @@ impl Backend for GptqBackend {
 
     fn open_session(&self, _: &Context, model: &Model, request: &Request) -> Result<Box<dyn Session>, Error> {
         let choices = Choices::read(request)?;
-        let (layout, zeros) = plan::plan(model, &choices, &request.creator)?;
+        let (layout, zeros) = plan::plan(model, &choices, request)?;
         Ok(Box::new(GptqSession { layout, choices, zeros }))
     }
 

@@ -6,7 +6,7 @@ use llmq_plugin_api::wire::{Level, SeenByLaterLayers};
 ///
 /// Rounding to nearest stays below a third of these on normal weights. Rounding that knows the inputs may move weights
 /// further wherever inputs depend on each other, and does so rightly: what counts is the output.
-const BITS: [(u32, f64); 4] = [(4, 0.9), (8, 0.2), (3, 1.4), (2, 2.0)];
+const BITS: [(u32, f64); 4] = [(4, 0.7), (8, 0.2), (3, 0.9), (2, 1.0)];
 
 /// Group sizes that levels name. Others are an option.
 const GROUPS: [i64; 3] = [128, 64, 32];

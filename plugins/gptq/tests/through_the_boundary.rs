@@ -27,7 +27,8 @@ fn tiny() -> Tiny {
 }
 
 fn request(level: &str, options: Value) -> Request {
-    let document = json!({ "v": 1, "format": "gptq", "level": level, "stem": "tiny", "device": "cpu", "options": options,
+    let offers = [2, 5, 6, 8].map(|tensor| json!({ "tensor": tensor, "kinds": ["gram"] }));
+    let document = json!({ "v": 1, "statistics": offers, "format": "gptq", "level": level, "stem": "tiny", "device": "cpu", "options": options,
         "creator": "llm-quantize 1.2.3" });
     wire::decode("request", &document.to_string()).unwrap()
 }
@@ -369,4 +370,16 @@ fn gram_matrices_that_say_nothing_are_named_and_wrong_ones_refused() {
     }
     let error = quantize_with(&model, "4bit-g32-sym", json!({}), &[(&[2], 9, vec![1.0; 9])]).err().unwrap();
     assert!(error.message.contains("need [64, 64]"), "{}", error.message);
+}
+
+#[test]
+fn missing_gram_matrices_are_told_before_the_work() {
+    let (model, backend) = (tiny(), Backend::in_process(GptqBackend).unwrap());
+    let mut request = request("4bit-g32-sym", json!({}));
+    request.statistics.retain(|offer| offer.tensor == 2);
+    let session = backend.open_session(&Alone::default(), &model, &request).unwrap();
+    assert!(session.plan().warnings[0].starts_with("2 of 3 matrices have no Gram matrix"));
+    request.statistics.clear();
+    let error = backend.open_session(&Alone::default(), &model, &request).err().unwrap();
+    assert_eq!(error.kind, Kind::MissingStatistics);
 }

@@ -13,9 +13,10 @@ pub use pieces::PLAIN;
 
 use crate::choices::{Choices, Zeros};
 use llmq_plugin_api::sdk::{Error, Kind, Model};
+use llmq_plugin_api::wire::Request;
 
 /// Plans a model.
-pub fn plan(model: &Model, choices: &Choices, creator: &str) -> Result<(Layout, Zeros), Error> {
+pub fn plan(model: &Model, choices: &Choices, request: &Request) -> Result<(Layout, Zeros), Error> {
     let description = model.description();
     let linears = select::linears(description, choices)?;
     for linear in &linears {
@@ -34,8 +35,9 @@ pub fn plan(model: &Model, choices: &Choices, creator: &str) -> Result<(Layout, 
             "no tensor would be quantized: the model has no linear layers in its decoder that the rules leave";
         return Err(Error::new(Kind::UnsupportedModel, message).hint("look at the rules of --dynamic"));
     }
+    warnings.extend(need::unseen(&linears, request)?);
     let units = need::units(description, &linears);
-    let quantization = config::quantization(choices, zeros, creator);
+    let quantization = config::quantization(choices, zeros, &request.creator);
     let mut layout = Layout::weights(description, linears, choices.shard_bytes)?;
     layout.plan.units = units;
     layout.plan.warnings = warnings;
