@@ -232,7 +232,7 @@ fn mistakes_are_refused_with_a_sentence() {
         ("4bit", json!({ "group_size": 12 }), Kind::InvalidRequest, "multiple of 8"),
         ("4bit-g64-sym", json!({ "group_size": 32 }), Kind::InvalidRequest, "has group_size 64"),
         ("3bit", json!({ "group_size": 32, "target": "vllm" }), Kind::InvalidRequest, "3 symmetric bits"),
-        ("4bit-g64-sym", json!({ "target": "vllm" }), Kind::UnsupportedModel, "96 inputs are not whole groups of 64"),
+        ("4bit-g64-sym", json!({ "target": "vllm" }), Kind::InvalidRequest, "96 inputs are not whole groups of 64"),
         ("4bit", json!({ "dynamic": ["-:.*proj"] }), Kind::UnsupportedModel, "no tensor would be quantized"),
         (
             "4bit-g32-asym",
