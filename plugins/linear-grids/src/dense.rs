@@ -75,11 +75,11 @@ fn factor(block: MatMut<'_, f32>) -> bool {
     llt::factor::cholesky_in_place(block, Default::default(), Par::Seq, stack, Default::default()).is_ok()
 }
 
-/// Replaces a lower triangular matrix by its inverse.
+/// Replaces a lower triangular matrix, zero above its diagonal, by its inverse.
 pub(crate) fn invert_lower(matrix: &mut [f32], size: usize, workers: &Steady<'_>) {
-    // Columns of the inverse do not depend on each other: a band of them starts at its own diagonal block.
-    let original = matrix.to_vec();
-    matrix.fill(0.0);
+    // Columns of the inverse do not depend on each other: a band of them starts at its own diagonal block. All bands read
+    // the matrix, so none goes into it before the last is done.
+    let original = &*matrix;
     let bands = size.div_ceil(TILE);
     let done: Vec<Mutex<Vec<f32>>> = (0..bands).map(|_| Mutex::new(Vec::new())).collect();
     workers.each(bands, &|band| {
@@ -89,16 +89,16 @@ pub(crate) fn invert_lower(matrix: &mut [f32], size: usize, workers: &Steady<'_>
         let mut out = vec![0.0f32; (size - start) * width];
         {
             let block = MatMut::from_row_major_slice_mut(&mut out[..width * width], width, width);
-            triangular_inverse::invert_lower_triangular(block, tile(&original, size, start..end, start..end), Par::Seq);
+            triangular_inverse::invert_lower_triangular(block, tile(original, size, start..end, start..end), Par::Seq);
         }
         for first in (end..size).step_by(TILE) {
             let last = size.min(first + TILE);
             let (known, rest) = out.split_at_mut((first - start) * width);
             let known = MatRef::from_row_major_slice(known, first - start, width);
             let mut here = MatMut::from_row_major_slice_mut(&mut rest[..(last - first) * width], last - first, width);
-            let left = tile(&original, size, first..last, start..first);
+            let left = tile(original, size, first..last, start..first);
             matmul::matmul(here.rb_mut(), Accum::Replace, left, known, -1.0, Par::Seq);
-            let diagonal = tile(&original, size, first..last, first..last);
+            let diagonal = tile(original, size, first..last, first..last);
             triangular_solve::solve_lower_triangular_in_place(diagonal, here, Par::Seq);
         }
         *done[band].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = out;

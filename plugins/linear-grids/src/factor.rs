@@ -52,7 +52,7 @@ pub enum Refused {
 
 impl Factor {
     /// Factor of a symmetric Gram matrix `[columns, columns]`, as summed; its scale does not matter. `None` if the workers
-    /// were stopped. Takes twice the memory of the Gram matrix, half of which it keeps.
+    /// were stopped. Takes one and a half times the memory of the Gram matrix, and keeps two thirds of it.
     ///
     /// # Errors
     /// [`Refused`].

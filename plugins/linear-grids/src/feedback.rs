@@ -7,6 +7,7 @@
 //! (GPTQ, arXiv 2210.17323, algorithm 1.) The sum of e_i^2 is dW H dW^T, the very error that is to be small: so a run is
 //! also how scales are judged, see [`crate::range`].
 
+use crate::grid::nearest_code;
 use crate::lanes::{LANES, Line, ZERO, subtract};
 use crate::{Factor, Grid, Steps};
 
@@ -22,13 +23,12 @@ impl LaneSteps {
         LaneSteps { scale: steps.map(|steps| steps.scale), zero: steps.map(|steps| f32::from(steps.zero)) }
     }
 
-    /// Nearest codes; the same as [`Grid::code`].
+    /// Nearest codes.
     #[inline(always)]
     pub(crate) fn codes(&self, weights: &Line, most: f32) -> Line {
         let mut codes = ZERO;
         for lane in 0..LANES {
-            let code = (weights[lane] / self.scale[lane]).round_ties_even() + self.zero[lane];
-            codes[lane] = code.max(0.0).min(most);
+            codes[lane] = nearest_code(weights[lane], self.scale[lane], self.zero[lane], most);
         }
         codes
     }

@@ -45,11 +45,16 @@ impl Grid {
     }
 
     /// The code whose value is nearest, as a number.
-    #[inline(always)]
     pub fn code(self, weight: f32, steps: Steps) -> f32 {
-        // A quotient that overflows is clamped like any other; none is NaN, since scales are above zero.
-        ((weight / steps.scale).round_ties_even() + f32::from(steps.zero)).max(0.0).min(self.most())
+        nearest_code(weight, steps.scale, f32::from(steps.zero), self.most())
     }
+}
+
+/// The code up to `most` whose value is nearest.
+#[inline(always)]
+pub(crate) fn nearest_code(weight: f32, scale: f32, zero: f32, most: f32) -> f32 {
+    // A quotient that overflows is clamped like any other; none is NaN, since scales are above zero.
+    ((weight / scale).round_ties_even() + zero).max(0.0).min(most)
 }
 
 impl Steps {
