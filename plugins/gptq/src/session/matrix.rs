@@ -1,6 +1,6 @@
 //! One matrix: rounded in blocks of rows, stored once all of its rows are known.
 
-use super::{Progress, ROWS, store};
+use super::{Progress, ROWS, store, weights};
 use crate::choices::Zeros;
 use crate::plan::{Linear, Packed};
 use llmq_linear_grids::{Factor, Grid, Method, Rounded, Steps, nearest, round};
@@ -75,7 +75,7 @@ pub fn quantize(
         parts.map(|(codes, steps)| Mutex::new(Block { codes, steps, outcome: Outcome::default() })).collect();
     cx.parallel_for(blocks.len(), |number| {
         let mut block = blocks[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let weights = read(job, number * ROWS, block.codes.len())?;
+        let weights = weights::read(job.tensor, number * ROWS, block.codes.len())?;
         let rounded = match factor {
             Ok((factor, gram)) => round(&weights, gram, factor, &job.method),
             Err(_) => nearest(&weights, columns, &job.method),
@@ -96,19 +96,6 @@ pub fn quantize(
     }
     store::write(cx, job, &Coded { codes: &codes, steps: &steps, groups: assigned }, out)?;
     Ok(outcome)
-}
-
-fn read(job: &Job, first_row: usize, count: usize) -> Result<Vec<f32>, Error> {
-    let mut weights = vec![0f32; count];
-    job.tensor.read_rows(first_row, &mut weights)?;
-    match weights.iter().position(|weight| !weight.is_finite()) {
-        None => Ok(weights),
-        Some(at) => {
-            let place = first_row * job.linear.columns + at;
-            let message = format!("tensor `{}` holds {} at weight {place}", job.tensor.name, weights[at]);
-            Err(Error::new(Kind::CorruptInput, message).subject(job.tensor.name))
-        }
-    }
 }
 
 impl Block<'_> {

@@ -6,6 +6,7 @@ mod plain;
 mod shared;
 mod store;
 mod threads;
+mod weights;
 
 use crate::choices::{Choices, Zeros};
 use crate::plan::{Layout, Place};

@@ -1,9 +1,9 @@
 //! Tensors that are not quantized: the same bytes, or the nearest ones of another type.
 
-use super::Progress;
+use super::{Progress, weights};
 use crate::checkpoint::Dtype;
 use half::{bf16, f16};
-use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Tensor};
+use llmq_plugin_api::sdk::{Context, Error, Output, Tensor};
 
 /// Weights per block: small enough to answer a cancellation at once, large enough to hide the cost of a call.
 const BLOCK_WEIGHTS: usize = 64 << 10;
@@ -26,13 +26,8 @@ pub fn copy(
     let step = (BLOCK_WEIGHTS / columns).max(1);
     cx.parallel_for(rows.div_ceil(step), |block| {
         let first = block * step;
-        let mut weights = vec![0f32; step.min(rows - first) * columns];
-        tensor.read_rows(first, &mut weights)?;
+        let weights = weights::read(tensor, first, step.min(rows - first) * columns)?;
         let start = first * columns;
-        if let Some(at) = weights.iter().position(|weight| !weight.is_finite()) {
-            let message = format!("tensor `{}` holds {} at weight {}", tensor.name, weights[at], start + at);
-            return Err(Error::new(Kind::CorruptInput, message).subject(tensor.name));
-        }
         let stored = raw.and_then(|bytes| bytes.get(start * size..(start + weights.len()) * size));
         match stored {
             Some(bytes) => out.write(slot, (start * size) as u64, bytes)?,
