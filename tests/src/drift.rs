@@ -1,5 +1,5 @@
-//! Plugin interfaces of the future and the past: a copy of plugin-api at 1.2.0 with appended fields and methods, and
-//! one at 1.0.0 without what 1.1 appended.
+//! Plugin interfaces of the future and the past: a copy of plugin-api at 1.3.0 with appended fields and methods, and
+//! one at 1.0.0 without what 1.1 and 1.2 appended.
 
 use crate::{program, repository};
 use std::path::{Path, PathBuf};
@@ -34,40 +34,43 @@ impl Drift {
             ),
         );
         let src = api.join("src");
-        edit(&src.join("sdk/export.rs"), "\"1.1.0\"", &format!("\"{version}\""));
+        edit(&src.join("sdk/export.rs"), "\"1.2.0\"", &format!("\"{version}\""));
         src
     }
 
-    /// Takes away what 1.1 appended.
+    /// Takes away what 1.1 and 1.2 appended.
     fn prepare_older(&self) {
         let src = self.copy_interface("plugin-api-older", "1.0.0");
         cut(&src.join("abi/backend.rs"), "\n    // Since 1.1.\n", "}\n\n/// The answer of a backend");
+        cut(&src.join("abi/backend.rs"), "\n    // Since 1.2.\n", "}\n\n/// An owned session.");
         cut(&src.join("sdk/shim.rs"), "\n    fn statistics_forms", "}\n\nimpl abi::StatisticsFile");
+        cut(&src.join("sdk/shim.rs"), "\n    fn fold(", "}\n\nimpl abi::Reader");
+        cut(&src.join("client/session.rs"), "\n    /// By how much channels", "}\n\n/// A unit's tensors");
         edit(&src.join("client/mod.rs"), "mod statistics;\n", "");
         edit(&src.join("client/mod.rs"), "pub use statistics::StatisticsFile;\n", "");
     }
 
-    /// Appends what 1.2 might append.
+    /// Appends what 1.3 might append.
     fn prepare_newer(&self) {
-        let src = self.copy_interface("plugin-api", "1.2.0");
+        let src = self.copy_interface("plugin-api", "1.3.0");
         // One more root field, and its value in the macro.
         edit(
             &src.join("abi/root.rs"),
             "pub create: extern \"C\" fn() -> PResult<BackendBox>,",
-            "pub create: extern \"C\" fn() -> PResult<BackendBox>,\n    pub invented_in_1_2: extern \"C\" fn() -> u32,",
+            "pub create: extern \"C\" fn() -> PResult<BackendBox>,\n    pub invented_in_1_3: extern \"C\" fn() -> u32,",
         );
         edit(
             &src.join("sdk/export.rs"),
             "$crate::abi::PluginRoot { id, version, create }",
-            "$crate::abi::PluginRoot { id, version, create, invented_in_1_2 }",
+            "$crate::abi::PluginRoot { id, version, create, invented_in_1_3 }",
         );
         edit(
             &src.join("sdk/export.rs"),
             "            extern \"C\" fn id() ->",
-            "            extern \"C\" fn invented_in_1_2() -> u32 { 12 }\n            extern \"C\" fn id() ->",
+            "            extern \"C\" fn invented_in_1_3() -> u32 { 13 }\n            extern \"C\" fn id() ->",
         );
         // One more method on each side, and calls that run into an older peer.
-        let method = |before: &str| format!("{before}\n    fn invented_in_1_2(&self) -> u32 {{ 12 }}");
+        let method = |before: &str| format!("{before}\n    fn invented_in_1_3(&self) -> u32 {{ 13 }}");
         let device = "fn device(&self) -> RString;";
         edit(&src.join("abi/host.rs"), device, &method(device));
         let last = "RResult::RErr(unsupported(\"write statistics files\"))\n    }";
@@ -75,21 +78,21 @@ impl Drift {
         edit(
             &src.join("sdk/context.rs"),
             "    pub fn check(&self) -> Result<(), Error> {",
-            "    pub fn check(&self) -> Result<(), Error> {\n        assert_eq!(self.raw.invented_in_1_2(), 12);",
+            "    pub fn check(&self) -> Result<(), Error> {\n        assert_eq!(self.raw.invented_in_1_3(), 13);",
         );
         edit(
             &src.join("client/backend.rs"),
             "    /// What the backend says of itself.",
-            "    /// Appended.\n    pub fn invented_in_1_2(&self) -> u32 {\n        self.raw.invented_in_1_2()\n    }\n\n    /// What the backend says of itself.",
+            "    /// Appended.\n    pub fn invented_in_1_3(&self) -> u32 {\n        self.raw.invented_in_1_3()\n    }\n\n    /// What the backend says of itself.",
         );
     }
 
-    /// Builds the example plugin against 1.0, 1.1 (as it is committed) or 1.2.
+    /// Builds the example plugin against 1.0, 1.2 (as it is committed) or 1.3.
     pub fn example_plugin(&self, interface: &str) -> PathBuf {
         let source = repository::root().join("examples/int8-plugin");
         let (api, folder) = match interface {
             "1.0" => ("../plugin-api-older", "int8-plugin-older"),
-            "1.2" => ("../plugin-api", "int8-plugin"),
+            "1.3" => ("../plugin-api", "int8-plugin"),
             _ => return self.build(&source, "libllmq_int8.so", interface),
         };
         let copy = self.folder.join(folder);
@@ -102,7 +105,7 @@ impl Drift {
         self.build(&copy, "libllmq_int8.so", interface)
     }
 
-    /// Builds the small host of `tests/fixtures/newer-host` against 1.2.
+    /// Builds the small host of `tests/fixtures/newer-host` against 1.3.
     pub fn newer_host(&self) -> PathBuf {
         let folder = self.folder.join("newer-host");
         let main = repository::root().join("tests/fixtures/newer-host/main.rs");
@@ -113,7 +116,7 @@ impl Drift {
             "[package]\nname = \"newer-host\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[dependencies]\n\
              llmq-plugin-api = { path = \"../plugin-api\" }\n[workspace]\n",
         );
-        self.build(&folder, "newer-host", "1.2")
+        self.build(&folder, "newer-host", "1.3")
     }
 
     /// Builds a package and puts the named product aside. One target folder for all: their dependencies are the same.

@@ -64,6 +64,7 @@ pub fn describe(
         units: assignment.units,
         tensors,
         files: Vec::new(),
+        smoothing: Vec::new(),
         stored_as: None,
     };
     description.dtype = usual_dtype(description.tensors.iter().map(|tensor| (tensor.dtype.as_str(), tensor)));

@@ -114,6 +114,7 @@ impl Model {
             units: assignment.units,
             tensors,
             files: side_files,
+            smoothing: Vec::new(),
             stored_as: None,
         };
         let usual = description.tensors.iter().map(|tensor| (tensor.dtype.as_str(), tensor));

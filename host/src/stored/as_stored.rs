@@ -190,6 +190,7 @@ fn describe(summary: &ReaderSummary, name: String) -> ModelDescription {
         units,
         tensors,
         files,
+        smoothing: Vec::new(),
         stored_as: Some(summary.format.clone()),
     }
 }

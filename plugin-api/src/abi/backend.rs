@@ -34,6 +34,13 @@ pub trait Session: Send + Sync {
         unit: UnitView<'_>,
         sink: &SinkRef<'_>,
     ) -> PResult<RString>;
+
+    // Since 1.2.
+
+    /// By how much channels of one unit are to be scaled. Returns a `Folds` document.
+    fn fold(&self, _host: &HostRef<'_>, _model: &ModelRef<'_>, _unit: UnitView<'_>) -> PResult<RString> {
+        RResult::RErr(unsupported("fold scales into a model"))
+    }
 }
 
 /// An owned session.

@@ -58,17 +58,43 @@ impl Session {
         let host = abi::Host_TO::from_ptr(RRef::new(&host), TD_Opaque);
         let model = abi::Model_TO::from_ptr(RRef::new(&model), TD_Opaque);
         let sink = abi::Sink_TO::from_ptr(RRef::new(&sink), TD_Opaque);
-        let tensors: Vec<_> = unit.tensors.iter().map(tensor_view).collect();
-        let statistics: Vec<_> = unit.statistics.iter().map(stat_view).collect();
-        let view = abi::UnitView {
+        let views = Views::of(unit);
+        let report = self.raw.quantize(&host, &model, views.unit(unit), &sink).into_result()?;
+        Ok(wire::decode("unit report", report.as_str())?)
+    }
+
+    /// By how much channels of one unit are to be scaled. The caller checks what comes back against the model.
+    pub fn fold(&self, services: &dyn Services, source: &dyn Source, unit: &UnitInput) -> Result<wire::Folds, Error> {
+        let (host, model) = (HostAdapter(services), ModelAdapter(source));
+        let host = abi::Host_TO::from_ptr(RRef::new(&host), TD_Opaque);
+        let model = abi::Model_TO::from_ptr(RRef::new(&model), TD_Opaque);
+        let folds = self.raw.fold(&host, &model, Views::of(unit).unit(unit)).into_result()?;
+        Ok(wire::decode("folds", folds.as_str())?)
+    }
+}
+
+/// A unit's tensors and statistics as they cross the boundary.
+struct Views<'a> {
+    tensors: Vec<abi::TensorView<'a>>,
+    statistics: Vec<abi::StatView<'a>>,
+}
+
+impl<'a> Views<'a> {
+    fn of(unit: &'a UnitInput) -> Views<'a> {
+        Views {
+            tensors: unit.tensors.iter().map(tensor_view).collect(),
+            statistics: unit.statistics.iter().map(stat_view).collect(),
+        }
+    }
+
+    fn unit(&'a self, unit: &'a UnitInput) -> abi::UnitView<'a> {
+        abi::UnitView {
             index: unit.index,
             id: unit.id.into(),
-            tensors: tensors.as_slice().into(),
-            statistics: statistics.as_slice().into(),
+            tensors: self.tensors.as_slice().into(),
+            statistics: self.statistics.as_slice().into(),
             ext: "".into(),
-        };
-        let report = self.raw.quantize(&host, &model, view, &sink).into_result()?;
-        Ok(wire::decode("unit report", report.as_str())?)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Context, Error, Model, Output, StatisticsFile, Unit};
 use crate::wire::{
-    Descriptor, Plan, ReaderSummary, Request, StatisticsForm, StatisticsNames, StatisticsSummary, UnitReport,
+    Descriptor, Folds, Plan, ReaderSummary, Request, StatisticsForm, StatisticsNames, StatisticsSummary, UnitReport,
     ValidationReport,
 };
 
@@ -90,6 +90,14 @@ pub trait Session: Send + Sync {
     /// Quantizes one unit: writes every slot of the plan that belongs to it, completely. Units may come in any order
     /// and, after a resume, only some of them come at all.
     fn quantize(&self, cx: &Context, unit: &Unit, out: &Output) -> Result<UnitReport, Error>;
+
+    /// By how much channels of one unit are to be scaled, where the plan says that it [`Plan::folds`]. The host divides the
+    /// producers and multiplies the consumers, checks that the model still computes the same, and then hands the unit to
+    /// [`Session::quantize`] with folded weights and with the statistics of the folded model. Since 1.2.
+    fn fold(&self, cx: &Context, unit: &Unit) -> Result<Folds, Error> {
+        let _ = (cx, unit);
+        Ok(Folds::default())
+    }
 }
 
 /// A parsed model in the backend's own format. It keeps no file bytes: the host passes its mapping with every call, in

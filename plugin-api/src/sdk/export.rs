@@ -100,7 +100,7 @@ macro_rules! export_plugin {
 #[macro_export]
 macro_rules! api_version {
     () => {
-        "1.1.0"
+        "1.2.0"
     };
 }
 

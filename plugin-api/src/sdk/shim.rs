@@ -153,6 +153,18 @@ impl abi::Session for SessionShim {
             Ok(wire::encode(&report).into())
         }))
     }
+
+    fn fold(
+        &self,
+        host: &abi::HostRef<'_>,
+        model: &abi::ModelRef<'_>,
+        unit: abi::UnitView<'_>,
+    ) -> abi::PResult<RString> {
+        outcome(guard("fold", || {
+            let folds = self.0.fold(&Context::from_abi(host), &Unit::from_abi(&unit, model))?;
+            Ok(wire::encode(&folds).into())
+        }))
+    }
 }
 
 impl abi::Reader for ReaderShim {

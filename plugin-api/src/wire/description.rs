@@ -1,6 +1,6 @@
 //! A model in the host's words: hyperparameters, units and tensors with their roles.
 
-use super::Role;
+use super::{Role, SmoothingGroup};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,6 +29,9 @@ pub struct ModelDescription {
     /// Side files that [`crate::sdk::Model::file`] can read, for example `tokenizer.json`.
     #[serde(default)]
     pub files: Vec<String>,
+    /// Channels that may be scaled without changing what the model computes, in model order. Since 1.2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub smoothing: Vec<SmoothingGroup>,
     /// Format id, if the model comes in that format and its tensors carry the format's own names, shapes and encodings
     /// ([`crate::wire::StoredView`]). Only backends of the format ever see such a description. There is no family, tensors
     /// have no roles, [`TensorDescription::dtype`] is the format's encoding, and of the hyperparameters only the number

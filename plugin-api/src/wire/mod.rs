@@ -12,6 +12,7 @@ mod plan;
 mod report;
 mod request;
 mod role;
+mod smoothing;
 mod statistics;
 mod summary;
 
@@ -29,6 +30,7 @@ pub use plan::{LiteralSpan, OutputFile, Plan, PlanFault, Slot, StatisticsNeed, U
 pub use report::{Finding, Severity, UnitReport, ValidationReport};
 pub use request::{Request, StatisticsOffer};
 pub use role::Role;
+pub use smoothing::{Consumer, Fold, Folds, Producer, SmoothingGroup, SmoothingKind};
 pub use statistics::{
     Counted, StatisticsEntry, StatisticsForm, StatisticsForms, StatisticsName, StatisticsNames, StatisticsOrigin,
     StatisticsPart, StatisticsSummary,

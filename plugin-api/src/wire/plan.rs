@@ -29,6 +29,10 @@ pub struct Plan {
     /// the host looks before it hands a unit in. `plugins check` holds a plan to this promise.
     #[serde(default)]
     pub refuses_non_finite: bool,
+    /// The host asks [`crate::sdk::Session::fold`] about every unit that has smoothing groups, folds what it says, and hands
+    /// the folded unit in. Since 1.2.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub folds: bool,
 }
 
 /// One file of the output.

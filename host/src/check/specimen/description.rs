@@ -67,6 +67,7 @@ pub fn describe(name: &str, sizes: Sizes, vocab: u32) -> ModelDescription {
         units,
         tensors: tensors(sizes, vocab),
         files: Vec::new(),
+        smoothing: Vec::new(),
         stored_as: None,
     }
 }

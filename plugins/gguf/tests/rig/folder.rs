@@ -65,6 +65,7 @@ impl Folder {
             units,
             tensors: described,
             files: files.keys().cloned().collect(),
+            smoothing: Vec::new(),
             stored_as: None,
         };
         Folder { description, tensors, files, tokenizer, opaque: false }
