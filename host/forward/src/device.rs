@@ -58,6 +58,9 @@ pub trait Device: Sync {
     /// Moves rows to the device.
     fn upload(&self, rows: Rows) -> Result<Self::Matrix, ForwardError>;
 
+    /// Moves rows from the device.
+    fn download(&self, matrix: Self::Matrix) -> Result<Rows, ForwardError>;
+
     /// Looks at a matrix.
     fn rows<'a>(&self, matrix: &'a Self::Matrix) -> Result<Cow<'a, Rows>, ForwardError>;
 
@@ -87,13 +90,13 @@ pub trait Device: Sync {
         attend: &Attend,
     ) -> Result<Self::Matrix, ForwardError>;
 
-    /// activation(gate) * up, or activation(up) without a gate.
+    /// Makes `up` activation(gate) * up, or activation(up) without a gate.
     fn activate(
         &self,
         activation: Activation,
         gate: Option<&Self::Matrix>,
-        up: &Self::Matrix,
-    ) -> Result<Self::Matrix, ForwardError>;
+        up: &mut Self::Matrix,
+    ) -> Result<(), ForwardError>;
 
     /// into += factor * what.
     fn add(&self, into: &mut Self::Matrix, what: &Self::Matrix, factor: f32) -> Result<(), ForwardError>;

@@ -19,7 +19,7 @@ pub(crate) fn block<D: Device>(
         UpGate::Halves(both) | UpGate::Alternating(both) => &[both.weight],
     };
     observer.arrive(Arrival { linears, expert, tokens, rows: &*device.rows(x)? });
-    let (gate, up) = match &block.up {
+    let (gate, mut product) = match &block.up {
         UpGate::Up(up) => (None, device.linear(x, up, weights)?),
         UpGate::Both { gate, up } => (Some(device.linear(x, gate, weights)?), device.linear(x, up, weights)?),
         UpGate::Halves(both) => {
@@ -32,8 +32,8 @@ pub(crate) fn block<D: Device>(
             (Some(device.alternate(&joined, 0)?), device.alternate(&joined, 1)?)
         }
     };
-    let mut product = device.activate(block.activation, gate.as_ref(), &up)?;
-    drop((gate, up));
+    device.activate(block.activation, gate.as_ref(), &mut product)?;
+    drop(gate);
     if let Some(norm) = &block.sub_norm {
         product = device.norm(&product, &norm_values(norm, weights)?, block.down.inputs)?;
     }

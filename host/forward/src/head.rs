@@ -14,7 +14,7 @@ pub fn final_norm<D: Device>(
     let columns = rows.columns;
     let x = device.upload(rows)?;
     let normed = device.norm(&x, &norm_values(norm, weights)?, columns)?;
-    Ok(device.rows(&normed)?.into_owned())
+    device.download(normed)
 }
 
 /// Logits of normed rows: a row per token, a column per token id. Many: 4 bytes times tokens times vocabulary.
@@ -29,7 +29,7 @@ pub fn logits<D: Device>(
     observer.arrive(arrival);
     let x = device.upload(normed)?;
     let out = device.linear(&x, &head.linear, weights)?;
-    let mut logits = device.rows(&out)?.into_owned();
+    let mut logits = device.download(out)?;
     if head.scale != 1.0 {
         logits.values.iter_mut().for_each(|x| *x *= head.scale);
     }

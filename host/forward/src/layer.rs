@@ -47,7 +47,7 @@ pub fn run_layer<D: Device>(
     };
     let fed = normalise(device, layer.ffn_post_norm.as_ref(), &fed, batch)?.unwrap_or(fed);
     device.add(&mut x, &fed, layer.residual_scale)?;
-    Ok(device.rows(&x)?.into_owned())
+    device.download(x)
 }
 
 fn feed_forward<D: Device>(

@@ -3,7 +3,7 @@
 use crate::base_logits::StoredRow;
 use crate::error::{MeasureError, Place};
 use crate::exponential::exp_up_to_zero;
-use crate::softmax::{LANES, LogSoftmax, joined, largest};
+use crate::softmax::{LANES, LogSoftmax, joined, largest, widest};
 
 /// What the original model predicted.
 #[derive(Debug, Clone, Copy)]
@@ -76,11 +76,16 @@ fn between_logits(base: &[f32], other: &[f32], target: u32, place: Place) -> Res
     };
     let (base_blocks, base_rest) = base.as_chunks::<LANES>();
     let (other_blocks, other_rest) = other.as_chunks::<LANES>();
-    for (base, other) in base_blocks.iter().zip(other_blocks) {
-        for lane in 0..LANES {
-            step(lane, base[lane], other[lane]);
-        }
-    }
+    widest(
+        #[inline(always)]
+        || {
+            for (base, other) in base_blocks.iter().zip(other_blocks) {
+                for lane in 0..LANES {
+                    step(lane, base[lane], other[lane]);
+                }
+            }
+        },
+    );
     for (lane, (base, other)) in base_rest.iter().zip(other_rest).enumerate() {
         step(lane, *base, *other);
     }

@@ -2,6 +2,7 @@
 
 use crate::error::{MeasureError, Place};
 use crate::exponential::exp_up_to_zero;
+use pulp::Arch;
 
 /// Sums run in this many lanes, joined in a fixed order: fast, and the same on every machine.
 pub(crate) const LANES: usize = 8;
@@ -26,11 +27,18 @@ impl LogSoftmax {
         let (largest, top) = largest(logits, place)?;
         let mut sums = [0.0; LANES];
         let (blocks, rest) = logits.as_chunks::<LANES>();
-        for block in blocks {
-            for (sum, logit) in sums.iter_mut().zip(block) {
-                *sum += exp_up_to_zero(f64::from(*logit) - largest);
-            }
-        }
+        widest(
+            #[inline(always)]
+            || {
+                let mut lanes = sums;
+                for block in blocks {
+                    let powers: [f64; LANES] =
+                        std::array::from_fn(|lane| exp_up_to_zero(f64::from(block[lane]) - largest));
+                    lanes.iter_mut().zip(powers).for_each(|(lane, power)| *lane += power);
+                }
+                sums = lanes;
+            },
+        );
         for (sum, logit) in sums.iter_mut().zip(rest) {
             *sum += exp_up_to_zero(f64::from(*logit) - largest);
         }
@@ -61,18 +69,29 @@ impl LogSoftmax {
     }
 }
 
+/// Runs a body, everything inlined into it included, with the widest instructions that the processor has. They never fuse
+/// multiplications with additions, so the bits stay the same.
+pub(crate) fn widest<R>(body: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(body)
+}
+
 /// The largest logit and the first token that has it.
 pub(crate) fn largest(logits: &[f32], place: Place) -> Result<(f64, usize), MeasureError> {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let mut usable = true;
     let (blocks, rest) = logits.as_chunks::<LANES>();
-    for block in blocks {
-        for (lane, logit) in lanes.iter_mut().zip(block) {
-            *lane = if *logit > *lane { *logit } else { *lane };
-            // NaN is not smaller either.
-            usable &= *logit < f32::INFINITY;
-        }
-    }
+    widest(
+        #[inline(always)]
+        || {
+            for block in blocks {
+                for (lane, logit) in lanes.iter_mut().zip(block) {
+                    *lane = if *logit > *lane { *logit } else { *lane };
+                    // NaN is not smaller either.
+                    usable &= *logit < f32::INFINITY;
+                }
+            }
+        },
+    );
     for logit in rest {
         lanes[0] = lanes[0].max(*logit);
         usable &= *logit < f32::INFINITY;

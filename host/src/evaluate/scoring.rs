@@ -12,8 +12,10 @@ use llmq_text::Samples;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Rows whose logits are in memory at once: 64 MiB with 128 k tokens.
-const ROWS: usize = 128;
+/// Logits that are in memory at once: 64 MiB.
+const LOGITS: usize = 16 << 20;
+/// Least and most rows whose logits are in memory at once: the head's weights are widened once for all of them.
+const ROWS: (usize, usize) = (128, 1024);
 /// Rows that one thread scores at a time.
 const PIECE: usize = 8;
 
@@ -24,13 +26,18 @@ struct Tile<'a> {
     targets: &'a [u32],
 }
 
-fn tiles<'a>(samples: &'a Samples, spec: &EvaluationSpec) -> impl Iterator<Item = Tile<'a>> {
+/// Rows whose logits are in memory at once.
+fn rows_at_once(subject: &Subject) -> usize {
+    (LOGITS / subject.network.embedding.vocab.max(1)).clamp(ROWS.0, ROWS.1)
+}
+
+fn tiles<'a>(samples: &'a Samples, spec: &EvaluationSpec, at_once: usize) -> impl Iterator<Item = Tile<'a>> {
     let counted = spec.counting.rows(samples.seqlen);
     samples.iter().enumerate().flat_map(move |(chunk, tokens)| {
         let counted = counted.clone();
         let end = counted.end;
-        counted.step_by(ROWS).map(move |first| {
-            let rows = first..end.min(first + ROWS);
+        counted.step_by(at_once).map(move |first| {
+            let rows = first..end.min(first + at_once);
             Tile { chunk, targets: &tokens[rows.start + 1..rows.end + 1], rows }
         })
     })
@@ -53,7 +60,7 @@ pub(super) fn alone(
     services: &Services<'_>,
 ) -> Result<Score, Failure> {
     let mut score = Score::new();
-    for tile in tiles(samples, spec) {
+    for tile in tiles(samples, spec, rows_at_once(subject)) {
         begin(&tile, samples, services)?;
         let header = saving.as_ref().map(|saving| saving.header());
         let found = services.pool.install(|| {
@@ -91,7 +98,7 @@ pub(super) fn against_stored(
     services: &Services<'_>,
 ) -> Result<Comparison, Failure> {
     let mut comparison = Comparison::new();
-    while let Some(rows) = stored.next_rows(ROWS)? {
+    while let Some(rows) = stored.next_rows(rows_at_once(subject))? {
         let Some(tokens) = samples.iter().nth(rows.chunk) else { break };
         let range = rows.first_row..rows.first_row + rows.len();
         let tile = Tile { chunk: rows.chunk, targets: &tokens[range.start + 1..range.end + 1], rows: range };
@@ -127,7 +134,7 @@ pub(super) fn compared(
     services: &Services<'_>,
 ) -> Result<Comparison, Failure> {
     let mut comparison = Comparison::new();
-    for tile in tiles(samples, spec) {
+    for tile in tiles(samples, spec, rows_at_once(subjects[0])) {
         begin(&tile, samples, services)?;
         let found = services.pool.install(|| {
             let [base, other] = &mut states;

@@ -4,6 +4,9 @@
 //! capped (Gemma 2, arXiv 2408.00118), and a sink per head that takes a share of the softmax. Keys outside the window
 //! of a whole tile are not multiplied at all.
 
+use super::exponential::{exp, tanh};
+use super::lanes::{largest, sum, widest};
+use super::scratch::scratch;
 use crate::{Attend, ForwardError, Rows};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -35,45 +38,49 @@ pub(super) fn attend(q: &Rows, k: &Rows, v: &Rows, attend: &Attend) -> Result<Ro
             let cut = |m: usize, (head, dim): (usize, usize)| matrices[m].submatrix(rows, head * dim, length, dim);
             let (q, k, v) = (cut(0, q), cut(1, k), cut(2, v));
             let sink = attend.sinks.as_ref().map(|sinks| sinks[head]);
-            let mut scores = Vec::new();
-            for first in (0..length).step_by(QUERIES) {
-                let queries = QUERIES.min(length - first);
-                let last = first + queries;
-                let seen = attend.window.map_or(0, |window| (first + 1).saturating_sub(window));
-                let keys = last - seen;
-                scores.resize(queries * keys, 0.0);
-                let tile = MatMut::from_row_major_slice_mut(&mut scores, queries, keys);
-                let (q, k) = (q.subrows(first, queries), k.subrows(seen, keys));
-                matmul(tile, Accum::Replace, q, k.transpose(), attend.scale, Par::Seq);
-                for (query, row) in scores.chunks_exact_mut(keys).enumerate() {
-                    let position = first + query;
-                    let from = attend.window.map_or(0, |window| (position + 1).saturating_sub(window)) - seen;
-                    softmax(row, from..position + 1 - seen, attend.cap, sink);
+            scratch(QUERIES * length, |scores| {
+                for first in (0..length).step_by(QUERIES) {
+                    let queries = QUERIES.min(length - first);
+                    let last = first + queries;
+                    let seen = attend.window.map_or(0, |window| (first + 1).saturating_sub(window));
+                    let keys = last - seen;
+                    let scores = &mut scores[..queries * keys];
+                    let tile = MatMut::from_row_major_slice_mut(scores, queries, keys);
+                    let (q, k) = (q.subrows(first, queries), k.subrows(seen, keys));
+                    matmul(tile, Accum::Replace, q, k.transpose(), attend.scale, Par::Seq);
+                    widest(
+                        #[inline(always)]
+                        || {
+                            for (query, row) in scores.chunks_exact_mut(keys).enumerate() {
+                                let position = first + query;
+                                let from = attend.window.map_or(0, |window| (position + 1).saturating_sub(window));
+                                softmax(row, from - seen..position + 1 - seen, attend.cap, sink);
+                            }
+                        },
+                    );
+                    let tile = MatRef::from_row_major_slice(scores, queries, keys);
+                    let out = out.as_mut().subrows_mut(first, queries);
+                    matmul(out, Accum::Replace, tile, v.subrows(seen, keys), 1.0, Par::Seq);
                 }
-                let tile = MatRef::from_row_major_slice(&scores, queries, keys);
-                let out = out.as_mut().subrows_mut(first, queries);
-                matmul(out, Accum::Replace, tile, v.subrows(seen, keys), 1.0, Par::Seq);
-            }
+            });
         });
     });
     Ok(out)
 }
 
 /// Softmax of what is seen, zero elsewhere.
+#[inline(always)]
 fn softmax(row: &mut [f32], seen: std::ops::Range<usize>, cap: Option<f32>, sink: Option<f32>) {
     row[..seen.start].fill(0.0);
     row[seen.end..].fill(0.0);
     let row = &mut row[seen];
     if let Some(cap) = cap {
-        row.iter_mut().for_each(|x| *x = cap * (*x / cap).tanh());
+        row.iter_mut().for_each(|x| *x = cap * tanh(*x / cap));
     }
-    let top = row.iter().copied().fold(sink.unwrap_or(f32::NEG_INFINITY), f32::max);
-    let mut sum = sink.map_or(0.0, |sink| f64::from((sink - top).exp()));
-    for x in row.iter_mut() {
-        *x = (*x - top).exp();
-        sum += f64::from(*x);
-    }
-    let scale = (1.0 / sum) as f32;
+    let top = largest(row, sink.unwrap_or(f32::NEG_INFINITY));
+    row.iter_mut().for_each(|x| *x = exp(*x - top));
+    let sunk = sink.map_or(0.0, |sink| f64::from(exp(sink - top)));
+    let scale = (1.0 / (sunk + sum(row, |x| x))) as f32;
     row.iter_mut().for_each(|x| *x *= scale);
 }
 

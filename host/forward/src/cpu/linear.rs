@@ -4,6 +4,7 @@
 //! is the same for any number of threads. Tiles of 256 outputs cost little: each packs its rows anew, 1 / 512 of the
 //! product's work.
 
+use super::scratch::scratch;
 use crate::{ForwardError, Linear, Rows, Storage, Weights};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -50,13 +51,14 @@ fn by_rows(
 ) -> Result<(), ForwardError> {
     let inputs = linear.inputs;
     let tiles = out.par_col_chunks_mut(OUTPUTS).enumerate();
-    tiles.try_for_each_init(Vec::new, |widened, (tile, out)| -> Result<(), ForwardError> {
+    tiles.try_for_each(|(tile, out)| -> Result<(), ForwardError> {
         let outputs = out.ncols();
-        widened.resize(outputs * inputs, 0.0);
-        weights.rows(linear.weight, linear.first_row + (tile * OUTPUTS) as u64, widened)?;
-        let w = MatRef::from_row_major_slice(widened, outputs, inputs);
-        product(x, w.transpose(), out);
-        Ok(())
+        scratch(outputs * inputs, |widened| {
+            weights.rows(linear.weight, linear.first_row + (tile * OUTPUTS) as u64, widened)?;
+            let w = MatRef::from_row_major_slice(widened, outputs, inputs);
+            product(x, w.transpose(), out);
+            Ok(())
+        })
     })
 }
 

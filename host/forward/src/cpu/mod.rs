@@ -2,9 +2,12 @@
 
 mod activate;
 mod attend;
+mod exponential;
+mod lanes;
 mod linear;
 mod norm;
 mod rotate;
+mod scratch;
 
 use crate::{Activation, Attend, Device, ForwardError, Linear, NormValues, Rotation, Rows, Spread, Weights};
 use rayon::prelude::*;
@@ -23,6 +26,10 @@ impl Device for Cpu {
 
     fn upload(&self, rows: Rows) -> Result<Rows, ForwardError> {
         Ok(rows)
+    }
+
+    fn download(&self, matrix: Rows) -> Result<Rows, ForwardError> {
+        Ok(matrix)
     }
 
     fn rows<'a>(&self, matrix: &'a Rows) -> Result<Cow<'a, Rows>, ForwardError> {
@@ -53,8 +60,9 @@ impl Device for Cpu {
         attend::attend(q, k, v, attend)
     }
 
-    fn activate(&self, activation: Activation, gate: Option<&Rows>, up: &Rows) -> Result<Rows, ForwardError> {
-        Ok(activate::activate(activation, gate, up))
+    fn activate(&self, activation: Activation, gate: Option<&Rows>, up: &mut Rows) -> Result<(), ForwardError> {
+        activate::activate(activation, gate, up);
+        Ok(())
     }
 
     fn add(&self, into: &mut Rows, what: &Rows, factor: f32) -> Result<(), ForwardError> {
@@ -67,7 +75,7 @@ impl Device for Cpu {
 
     fn gate_rows(&self, x: &mut Rows, logits: &Rows) -> Result<(), ForwardError> {
         x.values.par_chunks_mut(x.columns).zip(&logits.values).for_each(|(row, logit)| {
-            let gate = 1.0 / (1.0 + (-logit).exp());
+            let gate = exponential::sigmoid(*logit);
             row.iter_mut().for_each(|x| *x *= gate);
         });
         Ok(())

@@ -4,6 +4,7 @@
 //! 1607.06450: the mean taken off first. Sums in double precision.
 
 use super::PIECE;
+use super::lanes::{sum, widest};
 use crate::{ForwardError, NormKind, NormValues, Rows};
 use rayon::prelude::*;
 
@@ -21,22 +22,28 @@ pub(super) fn norm(x: &Rows, norm: &NormValues, group: usize) -> Result<Rows, Fo
     }
     let mut out = x.clone();
     out.values.par_chunks_mut(columns * PIECE).for_each(|rows| {
-        for row in rows.chunks_exact_mut(columns) {
-            for (number, values) in row.chunks_exact_mut(group).enumerate() {
-                normalise(values, norm, if norm.weight.len() > group { number * group } else { 0 });
-            }
-        }
+        widest(
+            #[inline(always)]
+            || {
+                for row in rows.chunks_exact_mut(columns) {
+                    for (number, values) in row.chunks_exact_mut(group).enumerate() {
+                        normalise(values, norm, if norm.weight.len() > group { number * group } else { 0 });
+                    }
+                }
+            },
+        );
     });
     Ok(out)
 }
 
+#[inline(always)]
 fn normalise(values: &mut [f32], norm: &NormValues, first: usize) {
     let count = values.len() as f64;
     if norm.kind == NormKind::Layer {
-        let mean = (values.iter().map(|x| f64::from(*x)).sum::<f64>() / count) as f32;
+        let mean = (sum(values, |x| x) / count) as f32;
         values.iter_mut().for_each(|x| *x -= mean);
     }
-    let square = values.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>() / count;
+    let square = sum(values, |x| x * x) / count;
     let scale = (1.0 / (square + f64::from(norm.epsilon)).sqrt()) as f32;
     values.iter_mut().for_each(|x| *x *= scale);
     if !norm.weight.is_empty() {
