@@ -26,6 +26,9 @@ fn edges(manifest: &str) -> BTreeMap<String, BTreeSet<String>> {
 /// Pure crates inside plugins/ that backends may share. They know neither host nor interface.
 const PURE: &[&str] = &["llmq-ggml-blocks", "llmq-linear-grids"];
 
+/// Crates inside plugins/ that several backends share and that know the interface, but no format.
+const SHARED: &[&str] = &["llmq-safetensors-folders"];
+
 /// Rooms of the host that are crates of their own, so that they stay pure. They know neither host nor interface nor
 /// each other.
 const ROOMS: &[&str] = &["llmq-calibration", "llmq-forward", "llmq-measure", "llmq-text"];
@@ -42,8 +45,9 @@ fn the_workspace_s_arrows_point_one_way() {
                 room if ROOMS.contains(&room) => false,
                 "llmq-tests" => ["llm-quantize", "llmq-plugin-api"].contains(&target.as_str()),
                 pure if PURE.contains(&pure) => PURE.contains(&target.as_str()),
+                shared if SHARED.contains(&shared) => target == "llmq-plugin-api" || PURE.contains(&target.as_str()),
                 plugin if plugin.starts_with("llmq-plugin-") => {
-                    target == "llmq-plugin-api" || PURE.contains(&target.as_str())
+                    target == "llmq-plugin-api" || PURE.contains(&target.as_str()) || SHARED.contains(&target.as_str())
                 }
                 other => panic!("`{other}` has no place in the drawing yet: give it one here and in ARCHITECTURE.md"),
             };
@@ -71,9 +75,10 @@ fn the_host_names_no_format() {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (number, line) in code.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            let named = ["llmq_gguf", "llmq-plugin-gguf", "llmq_gptq", "llmq-plugin-gptq"]
-                .iter()
-                .any(|name| code.contains(name));
+            let named =
+                ["llmq_gguf", "llmq-plugin-gguf", "llmq_gptq", "llmq-plugin-gptq", "llmq_awq", "llmq-plugin-awq"]
+                    .iter()
+                    .any(|name| code.contains(name));
             assert!(!named, "{path}:{}: {line}", number + 1);
         }
     }

@@ -1,13 +1,13 @@
 //! What a request means: level and options, typed and checked against each other.
 
 use crate::dynamic::{Action, Rules, is_group};
-use crate::given::{Given, bytes, invalid, unknown_word};
 use crate::levels::{self, USUAL_GROUP};
-use crate::option_specs::{CANDIDATES, DAMP, POLISH, SHARD};
+use crate::option_specs::{self, CANDIDATES, DAMP, POLISH};
 use crate::target::Target;
 use llmq_linear_grids::{Grid, Method, Order};
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::Request;
+use llmq_safetensors_folders::given::{Given, SHARD, bytes, invalid, unknown_word};
 
 /// Bits, groups and symmetry of one module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Choices {
             Error::new(Kind::InvalidRequest, message).hint(hint)
         })?;
         let given = Given(request);
-        given.only_known()?;
+        given.only_known(&option_specs::all())?;
         let group = given.whole("group_size", i64::MIN, i64::MAX)?;
         if let Some(group) = group.filter(|group| !is_group(*group)) {
             let message = format!("the option `group_size` is {group}; it must be a positive multiple of 8, or -1");

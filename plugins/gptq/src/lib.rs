@@ -5,20 +5,17 @@
 //! |---|---|
 //! | `backend` | what the host talks to |
 //! | `levels`, `option_specs` | what is on offer |
-//! | `choices`, `given`, `dynamic` | what a request means, for the model and for single modules |
-//! | `plan` | which tensors become what, and where every byte goes |
+//! | `choices`, `dynamic` | what a request means, for the model and for single modules |
+//! | `plan` | which matrices become what; where every byte goes is `llmq-safetensors-folders`' |
 //! | `target` | what loaders refuse, told before any work |
 //! | `session` | quantizing one unit |
 //! | `packed` | matrices of codes, zeros and scales as the format stores them, both ways |
-//! | `checkpoint` | safetensors headers, both ways |
 //! | `reader` | GPTQ folders back to Hugging Face's view |
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 mod backend;
-pub mod checkpoint;
 pub mod choices;
 pub mod dynamic;
-mod given;
 mod levels;
 mod option_specs;
 pub mod packed;

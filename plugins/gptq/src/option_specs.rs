@@ -1,6 +1,7 @@
 //! The options on offer, with their limits.
 
 use llmq_plugin_api::wire::{OptionKind, OptionSpec};
+use llmq_safetensors_folders::given::SHARD;
 use serde_json::Value;
 
 /// Shares of the mean diagonal that may be added to a Gram matrix.
@@ -9,8 +10,6 @@ pub const DAMP: (f64, f64, f64) = (0.0, 1.0, 0.05);
 pub const CANDIDATES: (i64, i64, i64) = (1, 256, 8);
 /// Rounds of refitting.
 pub const POLISH: (i64, i64) = (0, 32);
-/// Bytes of one file of weights.
-pub const SHARD: &str = "5GB";
 
 /// All options.
 pub fn all() -> Vec<OptionSpec> {

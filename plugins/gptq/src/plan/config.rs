@@ -2,7 +2,6 @@
 
 use crate::choices::{Choices, Zeros};
 use llmq_linear_grids::Order;
-use llmq_plugin_api::wire::ModelDescription;
 use serde_json::{Map, Value, json};
 
 /// The one dictionary of both files. Nothing in it depends on folders or the clock.
@@ -47,19 +46,4 @@ pub fn quantization(choices: &Choices, zeros: Zeros, creator: &str) -> Value {
 /// As it was typed: 0.05 is no number that f32 has.
 fn rounded(share: f32) -> f64 {
     (f64::from(share) * 1e6).round() / 1e6
-}
-
-/// config.json with the dictionary in it.
-pub fn config(description: &ModelDescription, quantization: &Value) -> Vec<u8> {
-    let mut config = description.config.clone();
-    if let Value::Object(fields) = &mut config {
-        fields.shift_remove("compression_config");
-        fields.insert("quantization_config".into(), quantization.clone());
-    }
-    pretty(&config)
-}
-
-/// JSON as Hugging Face's tools write it: two spaces, a newline at the end.
-pub fn pretty(value: &Value) -> Vec<u8> {
-    format!("{value:#}\n").into_bytes()
 }

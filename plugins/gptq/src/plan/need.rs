@@ -2,8 +2,7 @@
 
 use super::Linear;
 use crate::session::ROWS;
-use llmq_plugin_api::sdk::{Error, Kind};
-use llmq_plugin_api::wire::{ModelDescription, Request, StatisticsNeed, StatisticsOffer, UnitNeed};
+use llmq_plugin_api::wire::{ModelDescription, StatisticsNeed, UnitNeed};
 
 /// Copies of a Gram matrix that factoring takes.
 const SQUARES: u64 = 2;
@@ -30,26 +29,6 @@ pub fn units(description: &ModelDescription, linears: &[Linear]) -> Vec<UnitNeed
         need.statistics.push(StatisticsNeed { tensor: linear.tensor as u32, kinds: vec!["gram".into()] });
     }
     units
-}
-
-/// Refuses a job without any Gram matrix; a sentence about matrices that will have none.
-pub fn unseen(linears: &[Linear], request: &Request) -> Result<Option<String>, Error> {
-    let is_offered = |linear: &&Linear| {
-        let of = |offer: &StatisticsOffer| offer.tensor as usize == linear.tensor && !offer.unseen;
-        request.statistics.iter().any(|offer| of(offer) && offer.kinds.iter().any(|kind| kind == "gram"))
-    };
-    let without: Vec<&Linear> = linears.iter().filter(|linear| !is_offered(linear)).collect();
-    let Some(first) = without.first() else { return Ok(None) };
-    if without.len() == linears.len() {
-        let message = format!("none of the {} matrices has the Gram matrix of its input", linears.len());
-        let hint = "gather them with `analyze --gram --statistics DIR`, or give --calibration-data";
-        return Err(Error::new(Kind::MissingStatistics, message).hint(hint));
-    }
-    let (count, all) = (without.len(), linears.len());
-    Ok(Some(format!(
-        "{count} of {all} matrices have no Gram matrix and will be rounded to nearest, first {}",
-        first.module
-    )))
 }
 
 /// A factor, and all codes and steps of a matrix: they are turned before they are written.

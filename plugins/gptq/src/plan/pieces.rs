@@ -1,42 +1,33 @@
-//! The tensors of the output, in model order: four of each quantized matrix, copies of everything else.
+//! The tensors that a quantized matrix becomes.
 
 use super::Linear;
-use crate::checkpoint::Dtype;
 use llmq_linear_grids::packing;
 use llmq_plugin_api::sdk::{Error, Kind};
-use llmq_plugin_api::wire::TensorDescription;
+use llmq_safetensors_folders::checkpoint::Dtype;
+use llmq_safetensors_folders::pieces::{Piece, piece};
 
-/// What becomes of tensors that are not quantized. Dtypes that files share with the source stay; 64-bit floats become 32-bit
-/// ones, and everything smaller that the host decodes (8-bit floats and packed weights) fits bfloat16.
-pub const PLAIN: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::Bf16];
-
-/// One tensor of the output.
-#[derive(Debug)]
-pub struct Piece {
-    /// Its name.
-    pub name: String,
-    /// Its stored type.
-    pub dtype: Dtype,
-    /// Its stored shape.
-    pub shape: Vec<u64>,
-    /// Its bytes.
-    pub bytes: u64,
-    /// The weights in it, as a shape: companions of packed codes hold none.
-    pub weights: Vec<u64>,
-    /// Encoding as reports show it.
-    pub encoding: String,
+/// Slots of a quantized matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packed {
+    /// Codes.
+    pub qweight: usize,
+    /// Zeros.
+    pub qzeros: usize,
+    /// Scales.
+    pub scales: usize,
+    /// Groups of the inputs.
+    pub g_idx: usize,
 }
 
-fn piece(name: String, dtype: Dtype, shape: Vec<u64>, weights: Vec<u64>, encoding: String) -> Result<Piece, Error> {
-    let bytes = shape.iter().try_fold(dtype.bytes(), |bytes: u64, dimension| bytes.checked_mul(*dimension));
-    let bytes = bytes.ok_or_else(|| {
-        Error::new(Kind::UnsupportedModel, format!("tensor `{name}` of shape {shape:?} is too large")).subject(&name)
-    })?;
-    Ok(Piece { name, dtype, shape, bytes, weights, encoding })
+impl From<usize> for Packed {
+    /// The slots in the order of [`packed`], from the first on.
+    fn from(first: usize) -> Packed {
+        Packed { qweight: first, qzeros: first + 1, scales: first + 2, g_idx: first + 3 }
+    }
 }
 
 /// qweight, qzeros, scales and g_idx of a matrix.
-pub fn packed(linear: &Linear) -> Result<[Piece; 4], Error> {
+pub fn packed(linear: &Linear) -> Result<Vec<Piece>, Error> {
     let words = |count: usize| {
         let unfit = || {
             let message = format!("{count} codes of tensor `{}` do not fill whole words", linear.name);
@@ -51,17 +42,10 @@ pub fn packed(linear: &Linear) -> Result<[Piece; 4], Error> {
     let mut qweight = of("qweight", Dtype::I32, vec![words(linear.columns)?, rows])?;
     qweight.weights = vec![rows, columns];
     qweight.encoding = linear.encoding();
-    Ok([
+    Ok(vec![
         qweight,
         of("qzeros", Dtype::I32, vec![groups, words(linear.rows)?])?,
         of("scales", Dtype::F16, vec![groups, rows])?,
         of("g_idx", Dtype::I32, vec![columns])?,
     ])
-}
-
-/// A tensor as it is.
-pub fn plain(tensor: &TensorDescription) -> Result<Piece, Error> {
-    let kept = PLAIN.into_iter().find(|dtype| dtype.word() == tensor.dtype);
-    let dtype = kept.unwrap_or(if tensor.dtype == "F64" { Dtype::F32 } else { Dtype::Bf16 });
-    piece(tensor.name.clone(), dtype, tensor.shape.clone(), tensor.shape.clone(), dtype.word().into())
 }

@@ -1,10 +1,10 @@
 //! What config.json and quantize_config.json declare, and whether they declare GPTQ at all.
 
-use super::{field, file};
 use crate::choices::Zeros;
 use crate::dynamic::BITS;
 use crate::levels;
 use llmq_plugin_api::sdk::{Error, Kind, MappedFile};
+use llmq_safetensors_folders::reading::{field, file, says};
 use serde_json::Value;
 
 const QUANTIZE: &str = "quantize_config.json";
@@ -24,12 +24,7 @@ pub struct Declared {
 
 /// Confidence, from the heads of files, that a folder is GPTQ.
 pub fn confidence(files: &[MappedFile]) -> u32 {
-    // Heads may be cut off, so look for the words, not for the structure.
-    let says = |name: &str, words: &[&str]| {
-        let head = files.iter().find(|file| file.name == name).map_or(&b""[..], |file| file.data);
-        let dense: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        words.iter().any(|word| dense.windows(word.len()).any(|window| window == word.as_bytes()))
-    };
+    let says = |name: &str, words: &[&str]| says(files, name, words);
     if says("config.json", &[r#""quant_method":"gptq""#]) {
         return 95;
     }

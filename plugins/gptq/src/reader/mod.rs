@@ -9,35 +9,13 @@ mod validate;
 pub use declared::confidence;
 pub use module::Module;
 
-use crate::checkpoint::{INDEX, Stored};
 use declared::Declared;
 use llmq_plugin_api::sdk::{Context, Error, Kind, MappedFile, Reader};
 use llmq_plugin_api::wire::{ReaderSummary, StoredTensor, ValidationReport};
-use serde_json::{Value, json};
-
-/// A stored tensor with the number of its file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Located {
-    /// Number of the file.
-    pub file: usize,
-    /// The tensor.
-    pub stored: Stored,
-}
-
-impl Located {
-    /// Its bytes.
-    pub fn bytes<'a>(&self, files: &[MappedFile<'a>]) -> Result<&'a [u8], Error> {
-        let data = files.get(self.file).and_then(|file| file.data.get(self.stored.start..self.stored.end));
-        data.ok_or_else(|| {
-            let message = format!("the bytes of tensor `{}` are no longer there", self.stored.name);
-            Error::new(Kind::CorruptInput, message).subject(&self.stored.name)
-        })
-    }
-
-    fn length(&self) -> u64 {
-        (self.stored.end - self.stored.start) as u64
-    }
-}
+use llmq_safetensors_folders::checkpoint::INDEX;
+use llmq_safetensors_folders::reading::rows::{is_float, plain};
+use llmq_safetensors_folders::reading::{Located, file};
+use serde_json::json;
 
 /// One tensor in Hugging Face's view.
 #[derive(Debug)]
@@ -53,11 +31,6 @@ pub struct GptqReader {
     entries: Vec<Entry>,
     declared: Declared,
     sidecars: Vec<String>,
-}
-
-fn file<'a>(files: &[MappedFile<'a>], name: &str) -> Result<&'a [u8], Error> {
-    let found = files.iter().find(|file| file.name == name).map(|file| file.data);
-    found.ok_or_else(|| Error::new(Kind::CorruptInput, format!("the folder has no file `{name}`")).subject(name))
 }
 
 impl GptqReader {
@@ -80,7 +53,7 @@ impl Entry {
         match self {
             Entry::Plain(located) => StoredTensor {
                 // Numbers that are no floats are no weights.
-                name: if rows::is_float(located.stored.dtype) { located.stored.name.clone() } else { String::new() },
+                name: if is_float(located.stored.dtype) { located.stored.name.clone() } else { String::new() },
                 stored_name: located.stored.name.clone(),
                 shape: located.stored.shape.clone(),
                 encoding: located.stored.dtype.word().into(),
@@ -119,7 +92,7 @@ impl Reader for GptqReader {
 
     fn decode_rows(&self, files: &[MappedFile], tensor: usize, first_row: usize, out: &mut [f32]) -> Result<(), Error> {
         match self.entries.get(tensor) {
-            Some(Entry::Plain(located)) => rows::plain(located, files, first_row, out),
+            Some(Entry::Plain(located)) => plain(located, files, first_row, out),
             Some(Entry::Module(module)) => rows::unpacked(module, files, first_row, out),
             None => {
                 let message = format!("there is no tensor {tensor}; the folder has {}", self.entries.len());
@@ -139,9 +112,4 @@ impl Reader for GptqReader {
     fn validate(&self, cx: &Context, files: &[MappedFile]) -> Result<ValidationReport, Error> {
         validate::validate(cx, &self.entries, files)
     }
-}
-
-/// A value of an object by key, if it is one.
-fn field<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
-    value.get(key).filter(|value| !value.is_null())
 }

@@ -2,11 +2,11 @@
 //!
 //! Per-module settings (`dynamic`) need no regular expressions here: zeros have as many words as bits and outputs ask for.
 
-use super::Located;
-use crate::checkpoint::Dtype;
 use crate::choices::Zeros;
 use crate::dynamic::BITS;
 use llmq_plugin_api::sdk::{Error, Kind, MappedFile};
+use llmq_safetensors_folders::checkpoint::Dtype;
+use llmq_safetensors_folders::reading::Located;
 
 /// A quantized module.
 #[derive(Debug)]

@@ -1,55 +1,10 @@
-//! Rows as numbers.
+//! Rows of a module as numbers.
 
-use super::{Located, Module};
-use crate::checkpoint::Dtype;
+use super::Module;
 use crate::packed::{RUN, unpack_zeros};
-use half::{bf16, f16};
 use llmq_linear_grids::packing;
-use llmq_plugin_api::sdk::{Error, Kind, MappedFile};
-
-/// Whether rows of this type are read.
-pub fn is_float(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16)
-}
-
-/// The number at a place in bytes of a type.
-pub fn float(bytes: &[u8], dtype: Dtype, at: usize) -> Option<f32> {
-    let two = || bytes.as_chunks::<2>().0.get(at).copied();
-    match dtype {
-        Dtype::F32 => bytes.as_chunks::<4>().0.get(at).map(|bytes| f32::from_le_bytes(*bytes)),
-        Dtype::F16 => two().map(|bytes| f16::from_le_bytes(bytes).to_f32()),
-        Dtype::Bf16 => two().map(|bytes| bf16::from_le_bytes(bytes).to_f32()),
-        _ => None,
-    }
-}
-
-/// How many rows were asked for, if they exist.
-fn asked(name: &str, rows: usize, columns: usize, first_row: usize, values: usize) -> Result<usize, Error> {
-    let count = values.checked_div(columns).filter(|count| count * columns == values);
-    let count = count.filter(|count| first_row.checked_add(*count).is_some_and(|end| end <= rows));
-    count.ok_or_else(|| {
-        let message = format!(
-            "{values} values from row {first_row} were asked of tensor `{name}`, which has {rows} rows of {columns}"
-        );
-        Error::new(Kind::Other, message).subject(name)
-    })
-}
-
-/// Rows of a tensor that is stored as it is.
-pub fn plain(located: &Located, files: &[MappedFile], first_row: usize, out: &mut [f32]) -> Result<(), Error> {
-    let stored = &located.stored;
-    if !is_float(stored.dtype) {
-        return Err(Error::unsupported(&format!("read numbers of type {}", stored.dtype.word())).subject(&stored.name));
-    }
-    let bytes = located.bytes(files)?;
-    let columns = stored.shape.last().map_or(1, |columns| *columns as usize);
-    let rows = (bytes.len() / stored.dtype.bytes() as usize).checked_div(columns).unwrap_or(0);
-    asked(&stored.name, rows, columns, first_row, out.len())?;
-    for (at, value) in out.iter_mut().enumerate() {
-        *value = float(bytes, stored.dtype, first_row * columns + at).unwrap_or(f32::NAN);
-    }
-    Ok(())
-}
+use llmq_plugin_api::sdk::{Error, MappedFile};
+use llmq_safetensors_folders::reading::rows::{asked, float};
 
 /// Rows of a module: `scales[g_idx[k], n] * (code - zero)`.
 pub fn unpacked(module: &Module, files: &[MappedFile], first_row: usize, out: &mut [f32]) -> Result<(), Error> {

@@ -1,11 +1,11 @@
 //! The structure of a folder beyond shapes: finite numbers, groups that exist, zeros that readers agree on.
 
-use super::rows::{self, float};
-use super::{Entry, Located, Module};
+use super::{Entry, Module};
 use crate::choices::Zeros;
 use llmq_linear_grids::packing;
 use llmq_plugin_api::sdk::{Context, Error, MappedFile};
 use llmq_plugin_api::wire::{Finding, Severity, ValidationReport};
+use llmq_safetensors_folders::reading::rows::not_finite;
 use std::sync::Mutex;
 
 /// Checks everything.
@@ -32,20 +32,6 @@ pub(super) fn validate(cx: &Context, entries: &[Entry], files: &[MappedFile]) ->
         message,
     };
     Ok(ValidationReport { findings: found.into_iter().map(finding).collect() })
-}
-
-fn not_finite(located: &Located, files: &[MappedFile]) -> Option<String> {
-    let dtype = located.stored.dtype;
-    if !rows::is_float(dtype) {
-        return None;
-    }
-    let bytes = match located.bytes(files) {
-        Ok(bytes) => bytes,
-        Err(error) => return Some(error.message),
-    };
-    let count = bytes.len() / dtype.bytes() as usize;
-    let at = (0..count).find(|at| !float(bytes, dtype, *at).is_some_and(f32::is_finite))?;
-    Some(format!("number {at} is not finite"))
 }
 
 fn of_module(module: &Module, files: &[MappedFile]) -> Option<(Severity, String)> {

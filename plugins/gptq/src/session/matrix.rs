@@ -1,10 +1,11 @@
 //! One matrix: rounded in blocks of rows, stored once all of its rows are known.
 
-use super::{Progress, ROWS, store, weights};
+use super::{ROWS, store};
 use crate::choices::Zeros;
 use crate::plan::{Linear, Packed};
 use llmq_linear_grids::{Factor, Grid, Method, Rounded, Steps, nearest, round};
 use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Tensor};
+use llmq_safetensors_folders::work::{Progress, weights};
 use std::sync::Mutex;
 
 /// A matrix that is to be quantized.

@@ -1,9 +1,9 @@
 //! Matrices that read the same input share its Gram matrix, and so its factor.
 
 use super::matrix::Job;
-use super::threads::Threads;
 use llmq_linear_grids::{Factor, Method};
 use llmq_plugin_api::sdk::{Context, Error, Kind, Statistic, StatisticKind, Unit};
+use llmq_safetensors_folders::work::Threads;
 
 /// Matrices of one Gram matrix and one method.
 pub struct Shared<'a> {

@@ -1,8 +1,7 @@
 //! Options of a request by type. The host has checked them; a host that has not gets an error.
 
-use crate::option_specs;
 use llmq_plugin_api::sdk::{Error, Kind};
-use llmq_plugin_api::wire::Request;
+use llmq_plugin_api::wire::{OptionSpec, Request};
 use serde_json::Value;
 
 /// An option that cannot be used, with the sentence.
@@ -20,8 +19,7 @@ pub struct Given<'a>(pub &'a Request);
 
 impl<'a> Given<'a> {
     /// Refuses options that there are not.
-    pub fn only_known(&self) -> Result<(), Error> {
-        let specs = option_specs::all();
+    pub fn only_known(&self, specs: &[OptionSpec]) -> Result<(), Error> {
         match self.0.options.keys().find(|name| !specs.iter().any(|spec| spec.name == **name)) {
             Some(unknown) => Err(invalid(unknown, format!("there is no option `{unknown}`"))),
             None => Ok(()),
@@ -66,6 +64,9 @@ impl<'a> Given<'a> {
         Ok(self.typed(name, "a list of texts", read)?.unwrap_or_default())
     }
 }
+
+/// Largest file of weights if nobody says, as Hugging Face's tools have it.
+pub const SHARD: &str = "5GB";
 
 /// A size such as `5GB` of the option `max_shard_size`, in bytes.
 pub fn bytes(text: &str) -> Result<u64, Error> {

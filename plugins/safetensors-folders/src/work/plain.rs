@@ -42,7 +42,7 @@ fn encoded(weights: &[f32], dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::F16 => weights.iter().flat_map(|weight| f16::from_f32(*weight).to_le_bytes()).collect(),
         Dtype::Bf16 => weights.iter().flat_map(|weight| bf16::from_f32(*weight).to_le_bytes()).collect(),
-        // Nothing else is planned: see `plan::PLAIN`.
+        // Nothing else is planned: see `pieces::PLAIN`.
         _ => weights.iter().flat_map(|weight| weight.to_le_bytes()).collect(),
     }
 }

@@ -1,28 +1,15 @@
 //! Files and slots: pieces in model order, cut into shards, each with its header.
 
-use super::{Linear, pieces};
 use crate::checkpoint::{self, Dtype, INDEX};
-use llmq_plugin_api::sdk::Error;
+use crate::config::{is_carried, pretty};
+use crate::pieces::{self, Piece};
+use llmq_plugin_api::sdk::{Error, Kind, Model};
 use llmq_plugin_api::wire::{LiteralSpan, ModelDescription, OutputFile, Plan, Slot};
-use pieces::Piece;
 use serde_json::{Map, Value, json};
-
-/// Slots of a quantized matrix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packed {
-    /// Codes.
-    pub qweight: usize,
-    /// Zeros.
-    pub qzeros: usize,
-    /// Scales.
-    pub scales: usize,
-    /// Groups of the inputs.
-    pub g_idx: usize,
-}
 
 /// Where a source tensor goes.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum Place<M> {
     /// Into one slot, as it is.
     Plain {
         /// The slot.
@@ -30,19 +17,35 @@ pub enum Place {
         /// The stored type.
         dtype: Dtype,
     },
-    /// Into four.
-    Packed(Box<Linear>, Packed),
+    /// Into several, which follow each other.
+    Packed {
+        /// What the backend knows of the matrix.
+        matrix: Box<M>,
+        /// The first slot.
+        first: usize,
+    },
+}
+
+/// A matrix with the tensors that replace it.
+#[derive(Debug)]
+pub struct Replaced<M> {
+    /// Index of the source tensor.
+    pub source: usize,
+    /// What the backend knows of it.
+    pub matrix: M,
+    /// The tensors.
+    pub pieces: Vec<Piece>,
 }
 
 /// A plan with its literal bytes and the place of every tensor.
-#[derive(Debug, Default)]
-pub struct Layout {
+#[derive(Debug)]
+pub struct Layout<M> {
     /// What the host asks for.
     pub plan: Plan,
     /// Contents of the plan's literals, in order.
     pub literals: Vec<Vec<u8>>,
     /// One entry for each source tensor.
-    pub places: Vec<Place>,
+    pub places: Vec<Place<M>>,
 }
 
 /// A piece with its source tensor.
@@ -51,22 +54,24 @@ struct Sourced {
     piece: Piece,
 }
 
-impl Layout {
-    /// Lays out the weights.
-    pub fn weights(description: &ModelDescription, linears: Vec<Linear>, shard_bytes: u64) -> Result<Layout, Error> {
-        let mut layout = Layout::default();
+impl<M> Layout<M> {
+    /// Lays out the weights: matrices, in model order, replaced by their pieces, everything else as it is.
+    pub fn weights(
+        description: &ModelDescription,
+        replaced: Vec<Replaced<M>>,
+        shard_bytes: u64,
+    ) -> Result<Layout<M>, Error> {
+        let mut layout = Layout { plan: Plan::default(), literals: Vec::new(), places: Vec::new() };
         let mut all: Vec<Sourced> = Vec::new();
-        let mut linears = linears.into_iter().peekable();
-        let mut numbers = 0..;
-        let mut next = || numbers.next().unwrap_or_default();
+        let mut replaced = replaced.into_iter().peekable();
         for (source, tensor) in description.tensors.iter().enumerate() {
-            if let Some(linear) = linears.next_if(|linear| linear.tensor == source) {
-                all.extend(pieces::packed(&linear)?.map(|piece| Sourced { source, piece }));
-                let packed = Packed { qweight: next(), qzeros: next(), scales: next(), g_idx: next() };
-                layout.places.push(Place::Packed(Box::new(linear), packed));
+            let first = all.len();
+            if let Some(of) = replaced.next_if(|of| of.source == source) {
+                all.extend(of.pieces.into_iter().map(|piece| Sourced { source, piece }));
+                layout.places.push(Place::Packed { matrix: Box::new(of.matrix), first });
             } else {
                 let piece = pieces::plain(tensor)?;
-                layout.places.push(Place::Plain { slot: next(), dtype: piece.dtype });
+                layout.places.push(Place::Plain { slot: first, dtype: piece.dtype });
                 all.push(Sourced { source, piece });
             }
         }
@@ -109,7 +114,24 @@ impl Layout {
         let file = |file: u32| Value::from(self.plan.files[file as usize].name.as_str());
         let map: Map<String, Value> = names.into_iter().map(|(name, at)| (name.to_owned(), file(at))).collect();
         let total: u64 = all.iter().map(|of| of.piece.bytes).sum();
-        super::config::pretty(&json!({ "metadata": { "total_size": total }, "weight_map": map }))
+        pretty(&json!({ "metadata": { "total_size": total }, "weight_map": map }))
+    }
+
+    /// Side files of the source, but for weights and the files that are written anew.
+    pub fn carry_along(&mut self, model: &Model, anew: &[&str]) -> Result<(), Error> {
+        for name in model.description().files.iter().filter(|name| is_carried(name, anew)) {
+            self.carry(name, model.file(name)?);
+        }
+        Ok(())
+    }
+
+    /// Bytes of a literal.
+    pub fn literal(&self, index: usize, out: &mut [u8]) -> Result<(), Error> {
+        match self.literals.get(index) {
+            Some(bytes) if bytes.len() == out.len() => out.copy_from_slice(bytes),
+            _ => return Err(Error::new(Kind::Other, format!("there is no literal {index} of {} bytes", out.len()))),
+        }
+        Ok(())
     }
 
     /// Adds a file whose contents are known.
