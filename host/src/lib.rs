@@ -9,6 +9,7 @@ pub mod disk;
 pub mod evaluate;
 pub mod event;
 pub mod failure;
+pub mod fold;
 pub mod hub;
 pub mod identity;
 pub mod inspect;

@@ -19,3 +19,5 @@ pub use child::{CHECK_VERB, check_file, check_main};
 pub use report::{Outcome, Report, Rule, Verdict};
 pub use rules::RULES;
 pub use run::check_backend;
+#[cfg(test)]
+pub(crate) use specimen::Specimen;

@@ -4,6 +4,7 @@ use super::ModelError;
 use super::config::{Fields, class_and_family, read_hyperparameters, text_model_config};
 use super::family::{Answers, Families, FoundTensor, assign, own};
 use super::source::usual_dtype;
+use crate::network::smoothing;
 use llmq_plugin_api::wire::ModelDescription;
 use serde_json::Value;
 
@@ -68,5 +69,6 @@ pub fn describe(
         stored_as: None,
     };
     description.dtype = usual_dtype(description.tensors.iter().map(|tensor| (tensor.dtype.as_str(), tensor)));
+    description.smoothing = smoothing(&description);
     Ok((description, found_at.into_iter().map(|place| listed[place].position).collect()))
 }

@@ -15,6 +15,7 @@ use super::unstack::unstack;
 use super::weight_files::{WeightFiles, open_weights};
 use super::weight_names::Container;
 use super::{Dtype, Fingerprint, MappedFile, ModelError, side_files};
+use crate::network::smoothing;
 use llmq_plugin_api::wire::{ModelDescription, TensorDescription};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -119,6 +120,7 @@ impl Model {
         };
         let usual = description.tensors.iter().map(|tensor| (tensor.dtype.as_str(), tensor));
         description.dtype = usual_dtype(usual);
+        description.smoothing = smoothing(&description);
         let family = family.clone();
         Ok(Model { folder: path.to_owned(), description, family, windows, files, container, contents, notes })
     }

@@ -7,9 +7,11 @@ mod feed_forward;
 mod feeds;
 mod find;
 mod rotation;
+mod smoothing;
 mod weights;
 
 pub use feeds::{Feed, feeds, head_feed};
+pub use smoothing::{groups, smoothing};
 pub use weights::SourceRows;
 
 use crate::failure::{Class, Failure};

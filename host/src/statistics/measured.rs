@@ -34,8 +34,8 @@ pub trait Measured: Send + Sync {
 /// Values of a few tensors. What several tensors share is there once.
 #[derive(Debug, Default)]
 pub struct Handful<'a> {
-    blocks: Vec<Block<'a>>,
-    uses: Vec<(StatisticsPart, usize)>,
+    pub(crate) blocks: Vec<Block<'a>>,
+    pub(crate) uses: Vec<(StatisticsPart, usize)>,
 }
 
 /// One measure of one input.

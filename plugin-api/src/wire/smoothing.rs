@@ -52,7 +52,7 @@ pub struct Producer {
     /// Expert, where the tensor holds several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expert: Option<u32>,
-    /// Row of channel 0.
+    /// Row of channel 0, counted within the expert where one is named.
     pub first_row: u64,
     /// Channels that lie behind each other.
     pub run: u64,
