@@ -23,6 +23,8 @@ const JOB_DRAFT: &str = "job.json.new";
 const JOURNAL: &str = "journal.jsonl";
 /// Folder of the statistics that the job gathers first.
 const STATISTICS: &str = "statistics";
+/// Folder of the scales that were folded into finished units.
+const FOLDS: &str = "folds";
 
 /// Everything that decides the output's bytes. The number of threads and the memory limit do not, so they are absent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -208,9 +210,14 @@ impl Folder {
                     _ => disk::sync_directory(&self.path)?,
                 }
             }
-            Ok(())
+            self.remove_folds()
         };
         reset().map_err(|e| self.unwritable(&e))
+    }
+
+    /// Folder of the scales that were folded into finished units.
+    pub fn folds(&self) -> PathBuf {
+        self.path.join(FOLDS)
     }
 
     /// The folder of the statistics that the job gathers first.
@@ -234,6 +241,7 @@ impl Folder {
                 _ => {}
             }
         }
+        self.remove_folds()?;
         if std::fs::remove_dir(&self.path).is_ok()
             && let Some(parent) = self.path.parent().filter(|p| p.file_name().is_some_and(|n| n == ".checkpoint"))
         {
@@ -241,6 +249,13 @@ impl Folder {
             let _ = std::fs::remove_dir(parent);
         }
         Ok(())
+    }
+
+    fn remove_folds(&self) -> io::Result<()> {
+        match std::fs::remove_dir_all(self.folds()) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn unwritable(&self, error: &io::Error) -> Failure {

@@ -29,8 +29,13 @@ impl Job<'_> {
         if reports.len() != total {
             return Ok(None);
         }
+        // What was folded into the output must be known to compare it with the source.
+        let folding = self.folding(progress)?;
+        if folding.as_ref().is_some_and(|folding| !reports.keys().all(|unit| folding.take_up(*unit))) {
+            return Ok(None);
+        }
         self.services.tell(Event::Step("An earlier run of this job had finished".into()));
-        let validated = self.validate(&output)?;
+        let validated = self.validate(&output, folding.as_ref())?;
         Ok(Some(Outcome { reports, resumed: total, total, validated }))
     }
 }

@@ -12,6 +12,7 @@ mod coverage;
 mod finish;
 mod finished;
 mod flush;
+mod folding;
 mod gather;
 mod journal;
 mod open;
@@ -50,7 +51,9 @@ pub use weights::Weights;
 
 use crate::calibrate::Prepared;
 use crate::failure::Failure;
+use crate::fold;
 use crate::memory::Sampler;
+use crate::network::network;
 use crate::plan_file;
 use crate::statistics::Measured;
 use llmq_plugin_api::client::{Backend, Session};
@@ -136,7 +139,8 @@ impl Job<'_> {
 
     /// What is odd about the job before it runs.
     fn plan_warnings(&self) -> Vec<String> {
-        [&self.warnings[..], &self.session.plan().warnings].concat()
+        let folding = self.session.plan().folds.then(|| folding::warning(self.model())).flatten();
+        [&self.warnings[..], &self.session.plan().warnings, folding.as_slice()].concat()
     }
 
     fn preflight(&self) -> preflight::Preflight<'_> {
@@ -148,6 +152,7 @@ impl Job<'_> {
             threads: self.services.pool().current_num_threads(),
             concurrent_units: self.backend.descriptor().concurrent_units as usize,
             statistics: self.statistics_bytes(),
+            folding: self.folding_bytes(),
             memory_limit: self.spec.memory_limit,
             overwrite: self.spec.overwrite,
             storage: self.storage,
@@ -173,6 +178,25 @@ impl Job<'_> {
         let (kinds, model) = (self.wanted_kinds(), self.model());
         let bytes = |unit: u32| (unit, statistics.bytes(&tensors_of(model, unit), &kinds));
         (0..model.units.len() as u32).map(bytes).collect()
+    }
+
+    /// What folding takes of memory.
+    fn folding_bytes(&self) -> preflight::FoldingNeeds {
+        if !self.session.plan().folds {
+            return Default::default();
+        }
+        let by_unit = folding::bytes(self.model());
+        // Kept for all units until the output was compared with the folded model.
+        let kept = by_unit.values().copied().fold(0, u64::saturating_add);
+        let comparisons = network(self.model()).map(|network| {
+            let of_unit = |unit: &u32| {
+                let layer =
+                    self.model().units[*unit as usize].layer.and_then(|layer| network.layers.get(layer as usize));
+                layer.map_or(0, fold::comparison_bytes)
+            };
+            by_unit.keys().map(|unit| (*unit, of_unit(unit))).collect()
+        });
+        preflight::FoldingNeeds { kept, by_unit, comparisons: comparisons.unwrap_or_default() }
     }
 
     fn compression_ratio(&self) -> f64 {

@@ -31,6 +31,17 @@ pub struct Needs {
     pub memory_limit: Option<u64>,
 }
 
+/// What folding takes, in bytes; nothing where a plan does not fold.
+#[derive(Debug, Clone, Default)]
+pub struct FoldingNeeds {
+    /// For the whole job.
+    pub kept: u64,
+    /// By unit, while it is at work.
+    pub by_unit: BTreeMap<u32, u64>,
+    /// By unit, before it is quantized.
+    pub comparisons: BTreeMap<u32, u64>,
+}
+
 /// What is looked at.
 pub struct Preflight<'a> {
     /// The plan.
@@ -47,6 +58,8 @@ pub struct Preflight<'a> {
     pub concurrent_units: usize,
     /// Bytes of the statistics of every unit while it is at work.
     pub statistics: BTreeMap<u32, u64>,
+    /// What folding takes.
+    pub folding: FoldingNeeds,
     /// The user's limit of anonymous memory in bytes.
     pub memory_limit: Option<u64>,
     /// Whether an existing output folder may go.
@@ -73,7 +86,13 @@ impl Preflight<'_> {
         let needs = |width| Needs {
             disk_needed: self.plan.total_bytes().saturating_sub(claimed_bytes(self.target, self.plan)),
             disk_free: self.storage.free_bytes(&existing_ancestor(&self.target.dir)).ok(),
-            memory_needed: host.saturating_add(scratch(&self.plan.units, &self.statistics, width, threads)),
+            memory_needed: host.saturating_add(self.folding.kept).saturating_add(scratch(
+                &self.plan.units,
+                &self.statistics,
+                &self.folding,
+                width,
+                threads,
+            )),
             memory_available: memory::available().map(|left| left.saturating_add(own)),
             memory_limit: self.memory_limit,
         };
@@ -169,12 +188,24 @@ impl Preflight<'_> {
 }
 
 /// Working memory of the `width` neediest units together, with their statistics. A thread works for one of them at a time.
-fn scratch(units: &[UnitNeed], statistics: &BTreeMap<u32, u64>, width: usize, threads: u64) -> u64 {
+fn scratch(
+    units: &[UnitNeed],
+    statistics: &BTreeMap<u32, u64>,
+    folding: &FoldingNeeds,
+    width: usize,
+    threads: u64,
+) -> u64 {
     let per_thread = units.iter().map(|unit| unit.scratch_bytes_per_thread).max().unwrap_or(0);
-    let mut needs = statistics.clone();
+    // The comparison of a folded unit is over before its quantization begins.
+    let mut working = folding.comparisons.clone();
     for unit in units {
-        let need = needs.entry(unit.unit).or_default();
-        *need = need.saturating_add(unit.scratch_bytes);
+        let need = working.entry(unit.unit).or_default();
+        *need = (*need).max(unit.scratch_bytes);
+    }
+    let mut needs: BTreeMap<u32, u64> = BTreeMap::new();
+    for (unit, bytes) in working.iter().chain(statistics).chain(&folding.by_unit) {
+        let need = needs.entry(*unit).or_default();
+        *need = need.saturating_add(*bytes);
     }
     let mut fixed: Vec<u64> = needs.into_values().collect();
     fixed.sort_unstable_by(|a, b| b.cmp(a));
@@ -236,14 +267,18 @@ mod tests {
             stages: Vec::new(),
         };
         let units = [need(0, 10, 3), need(1, 1000, 1), need(2, 100, 7)];
-        let none = BTreeMap::new();
-        assert_eq!(scratch(&units, &none, 1, 4), 1000 + 28);
-        assert_eq!(scratch(&units, &none, 2, 4), 1100 + 28);
-        assert_eq!(scratch(&units, &none, 9, u64::MAX), u64::MAX);
-        assert_eq!(scratch(&[], &none, 2, 4), 0);
+        let (none, unfolded) = (BTreeMap::new(), FoldingNeeds::default());
+        assert_eq!(scratch(&units, &none, &unfolded, 1, 4), 1000 + 28);
+        assert_eq!(scratch(&units, &none, &unfolded, 2, 4), 1100 + 28);
+        assert_eq!(scratch(&units, &none, &unfolded, 9, u64::MAX), u64::MAX);
+        assert_eq!(scratch(&[], &none, &unfolded, 2, 4), 0);
         // Statistics of unit 2 make it the neediest; unit 3 has nothing else.
         let statistics = BTreeMap::from([(2, 1000), (3, 50)]);
-        assert_eq!(scratch(&units, &statistics, 1, 4), 1100 + 28);
-        assert_eq!(scratch(&units, &statistics, 4, 4), 10 + 1000 + 1100 + 50 + 28);
+        assert_eq!(scratch(&units, &statistics, &unfolded, 1, 4), 1100 + 28);
+        assert_eq!(scratch(&units, &statistics, &unfolded, 4, 4), 10 + 1000 + 1100 + 50 + 28);
+        // A comparison that needs more than the work after it; what is folded is there all the time.
+        let one = |unit, bytes| BTreeMap::from([(unit, bytes)]);
+        let folding = FoldingNeeds { kept: 0, by_unit: one(1, 5), comparisons: one(1, 3000) };
+        assert_eq!(scratch(&units, &none, &folding, 1, 4), 3005 + 28);
     }
 }

@@ -1,6 +1,7 @@
 //! The run of an opened job, and what remains of it when it ends early.
 
 use super::checkpoint::{Folder, Identity};
+use super::folding::Folding;
 use super::journal::Journal;
 use super::partial::{self, Lock, Partial};
 use super::report::JobReport;
@@ -11,6 +12,7 @@ use super::validate::{Validated, Validation};
 use super::{Job, finish};
 use crate::event::Event;
 use crate::failure::{Class, Failure};
+use crate::fold::Folded;
 use llmq_plugin_api::wire::UnitReport;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,6 +106,9 @@ impl Job<'_> {
         let partial = Partial::open(&self.target, plan, keep, self.storage)?;
         partial.write_known(&self.session, keep, self.storage)?;
         let (mut journal, mut reports) = (None, BTreeMap::new());
+        let folding = self.folding(progress)?;
+        let held = self.services.hold(self.folding_bytes().kept);
+        let _held = held.map_err(|error| Stop::resumable(error.into()))?;
         if let (Some(folder), Some(identity)) = (&progress.folder, &progress.identity) {
             partial.sync(None, self.storage)?;
             if !keep {
@@ -112,6 +117,7 @@ impl Job<'_> {
             let (opened, lines) = Journal::open(&folder.journal()).map_err(Stop::resumable)?;
             let journalled = lines.len();
             reports = resume::holding_units(lines, self.model(), &partial, self.services.pool())?;
+            reports.retain(|unit, _| folding.as_ref().is_none_or(|folding| folding.take_up(*unit)));
             journal = Some(opened);
             self.tell_resumed(keep, reports.len(), journalled);
         }
@@ -125,6 +131,7 @@ impl Job<'_> {
             source: &self.source,
             statistics: self.statistics.as_deref(),
             kinds: self.wanted_kinds(),
+            folding: folding.as_ref(),
             services: &self.services,
             partial: &partial,
             storage: self.storage,
@@ -133,7 +140,7 @@ impl Job<'_> {
         };
         reports.extend(units.run(&todo, (resumed, total), journal)?);
         partial.sync(None, self.storage)?;
-        let validated = self.validate(&partial)?;
+        let validated = self.validate(&partial, folding.as_ref())?;
         self.source.weights().check_unchanged()?;
         // A stop that was asked for up to here is honoured; past this point the output is as good as there.
         self.services.check_cancelled()?;
@@ -142,18 +149,27 @@ impl Job<'_> {
         Ok(Outcome { reports, resumed, total, validated })
     }
 
-    pub(super) fn validate(&self, partial: &Partial) -> Result<Option<Validated>, Stop> {
+    /// Who folds, if the plan does.
+    pub(super) fn folding(&self, progress: &Progress) -> Result<Option<Folding<'_>>, Stop> {
+        let folder = progress.folder.as_ref().map(Folder::folds);
+        let plugin = &self.backend.descriptor().id;
+        Ok(Folding::of(&self.session, &self.source, &self.services, plugin, folder)?)
+    }
+
+    /// Reads the output back and compares it with the source, folded as it was.
+    pub(super) fn validate(&self, partial: &Partial, folding: Option<&Folding<'_>>) -> Result<Option<Validated>, Stop> {
         let descriptor = self.backend.descriptor();
         if !descriptor.format(&self.request.format).is_some_and(|format| format.can_read) {
             return Ok(None);
         }
         self.services.tell(Event::Step("Validating output...".into()));
+        let changes = folding.map(Folding::take).unwrap_or_default();
         let validation = Validation {
             backend: self.backend,
             format: &self.request.format,
             level: &self.level,
             plan: self.session.plan(),
-            source: &self.source,
+            source: &Folded::new(self.source.weights(), &changes),
             services: &self.services,
         };
         validation.run(partial).map(Some)

@@ -4,20 +4,23 @@
 //! second unit fills that gap: its loops queue behind those of the first, so units still finish nearly in order.
 
 use super::flush::{Computed, Flusher, Told};
+use super::folding::Folding;
 use super::journal::Journal;
 use super::partial::Partial;
-use super::services::{JobServices, UnitServices};
+use super::services::{Held, JobServices, UnitServices};
 use super::sink::{Flushing, UnitSink};
 use super::source::JobSource;
 use super::stop::{self, Stop};
 use super::storage::Storage;
 use super::tensors_of;
 use super::unflushed::Unflushed;
+use super::weights::Weights;
 use crate::event::Event;
 use crate::failure::{Class, Failure};
+use crate::fold::{Changes, Folded};
 use crate::memory;
 use crate::statistics::{Handful, Measured};
-use llmq_plugin_api::client::{Session, UnitInput};
+use llmq_plugin_api::client::{Session, SourceTensor, UnitInput};
 use llmq_plugin_api::sdk::StatisticKind;
 use llmq_plugin_api::wire::UnitReport;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -40,6 +43,8 @@ pub struct UnitLoop<'a> {
     pub statistics: Option<&'a dyn Measured>,
     /// Kinds of it that are handed in.
     pub kinds: Vec<StatisticKind>,
+    /// Who folds, if the plan does.
+    pub folding: Option<&'a Folding<'a>>,
     /// Threads, budget, progress.
     pub services: &'a JobServices<'a>,
     /// The growing output.
@@ -146,10 +151,9 @@ impl UnitLoop<'_> {
         let id = &model.units[unit as usize].id;
         let tensors = tensors_of(model, unit);
         if !self.session.plan().refuses_non_finite {
-            self.check_finite(&tensors)?;
+            self.check_finite(self.source.weights(), &tensors, "")?;
         }
         let services = UnitServices::new(self.services, self.weights_of(unit), round.failed);
-        let views = tensors.iter().map(|index| self.source.view(*index)).collect::<Result<Vec<_>, _>>()?;
         // Held until the unit is done, and counted as long.
         let mut statistics = (None, Handful::default());
         if let Some(measured) = self.statistics {
@@ -159,13 +163,16 @@ impl UnitLoop<'_> {
             let values = measured.load(&tensors, &self.kinds).map_err(Stop::resumable)?;
             statistics = (Some(grant), values);
         }
-        let input = UnitInput { index: unit, id, tensors: views, statistics: statistics.1.views() };
+        let (changes, found, _held) = self.fold(unit, &tensors, &services, &mut statistics.1)?;
+        let folded = JobSource::new(Box::new(Folded::new(self.source.weights(), &changes)));
+        let source = if changes.is_empty() { self.source } else { &folded };
+        let input = UnitInput { index: unit, id, tensors: views(source, &tensors)?, statistics: statistics.1.views() };
         let flushing = Flushing { unflushed: &round.unflushed, told };
         let sink = UnitSink::new(unit, self.session.plan(), model, self.partial, self.storage, flushing);
-        let result = self.session.quantize(&services, self.source, &input, &sink);
+        let result = self.session.quantize(&services, source, &input, &sink);
         // The sink's own fault is the cause; what the backend made of it is only an echo.
         let report = match (result, sink.finish()) {
-            (Ok(report), Ok(())) => report,
+            (Ok(report), Ok(())) => joined(found, report),
             (Ok(_), Err(fault)) => return Err(fault),
             (Err(error), Err(fault)) if error.message == fault.failure.message => return Err(fault),
             (Err(error), _) => return Err(stop::backend(self.plugin, id, error)),
@@ -186,14 +193,44 @@ impl UnitLoop<'_> {
         Ok(report)
     }
 
+    /// What folding makes of a unit: its changes, what the backend found, and the memory that it takes. Statistics become
+    /// those of the folded model.
+    fn fold(
+        &self,
+        unit: u32,
+        tensors: &[usize],
+        services: &UnitServices<'_>,
+        statistics: &mut Handful<'_>,
+    ) -> Result<(Changes, UnitReport, Option<Held<'_>>), Stop> {
+        let Some(folding) = self.folding else { return Ok(Default::default()) };
+        let id = &self.source.model().units[unit as usize].id;
+        let input =
+            UnitInput { index: unit, id, tensors: views(self.source, tensors)?, statistics: statistics.views() };
+        let (changes, mut found) = folding.unit(services, &input)?;
+        drop(input);
+        let bytes = folding.bytes_of(unit).saturating_add(statistics.fold_bytes(&changes));
+        let held = self.services.hold(bytes).map_err(|error| Stop::resumable(error.into()))?;
+        for part in statistics.fold(&changes) {
+            let name = &self.source.model().tensors[part.tensor as usize].name;
+            found.warnings.push(format!(
+                "statistics of all experts of `{name}` together are of no use behind scales that differ by expert"
+            ));
+        }
+        if !self.session.plan().refuses_non_finite {
+            let touched: Vec<usize> = tensors.iter().copied().filter(|tensor| changes.touch(*tensor)).collect();
+            let folded = Folded::new(self.source.weights(), &changes);
+            self.check_finite(&folded, &touched, " with scales folded in")?;
+        }
+        Ok((changes, found, Some(held)))
+    }
+
     /// Refuses weights that are no finite numbers: every block they touch would be garbage.
-    fn check_finite(&self, tensors: &[usize]) -> Result<(), Failure> {
-        let weights = self.source.weights();
+    fn check_finite(&self, weights: &dyn Weights, tensors: &[usize], how: &str) -> Result<(), Failure> {
         let look = |index: &usize| Ok(weights.non_finite(*index)?.map(|place| (*index, place)));
         let found: Result<Vec<_>, Failure> = self.services.pool().install(|| tensors.par_iter().map(look).collect());
         let Some((index, place)) = found?.into_iter().flatten().next() else { return Ok(()) };
         let message = format!(
-            "tensor `{}` is not usable: row {}, column {} is {}",
+            "tensor `{}` is not usable{how}: row {}, column {} is {}",
             self.source.model().tensors[index].name,
             place.row,
             place.column,
@@ -206,6 +243,21 @@ impl UnitLoop<'_> {
         let tensors = self.source.model().tensors.iter().filter(|t| t.unit == unit);
         tensors.map(|t| t.elements()).fold(0, u64::saturating_add)
     }
+}
+
+/// Views of tensors as a source has them.
+fn views<'s>(source: &'s JobSource<'_>, tensors: &[usize]) -> Result<Vec<SourceTensor<'s>>, Failure> {
+    tensors.iter().map(|index| source.view(*index)).collect()
+}
+
+/// What a backend found before it quantized a unit and after; of figures with one name both are kept.
+fn joined(before: UnitReport, mut after: UnitReport) -> UnitReport {
+    after.warnings.splice(0..0, before.warnings);
+    for (name, figure) in before.figures {
+        let name = if after.figures.contains_key(&name) { format!("fold_{name}") } else { name };
+        after.figures.insert(name, figure);
+    }
+    after
 }
 
 impl Round<'_> {

@@ -3,8 +3,8 @@
 use super::partial::Partial;
 use super::sample::{self, Distance};
 use super::services::JobServices;
-use super::source::JobSource;
 use super::stop::{Stop, storage};
+use super::weights::Weights;
 use crate::failure::{Class, Failure};
 use crate::model::map_file;
 use llmq_plugin_api::client::{Backend, Reader};
@@ -51,8 +51,8 @@ pub struct Validation<'a> {
     pub level: &'a Level,
     /// What was to be written.
     pub plan: &'a Plan,
-    /// The model.
-    pub source: &'a JobSource<'a>,
+    /// The model, with everything folded into it that the backend was handed.
+    pub source: &'a dyn Weights,
     /// Threads and cancellation.
     pub services: &'a JobServices<'a>,
 }
@@ -93,8 +93,8 @@ impl Validation<'_> {
             return Err(failed(format!("the written output has {} faults; the first: {first}", errors.len())));
         }
         let warnings = report.findings.iter().filter(|f| f.severity == Severity::Warning).map(sentence).collect();
-        let listed = written(reader.summary(), self.source.model().stored_as.is_some());
-        let pairs = pairs(self.plan, self.source.model(), &listed)?;
+        let listed = written(reader.summary(), self.source.description().stored_as.is_some());
+        let pairs = pairs(self.plan, self.source.description(), &listed)?;
         let compare = |(source, place): &(usize, usize)| self.compare(&reader, files, *source, &listed[*place]);
         let checks: Result<Vec<_>, Failure> = self.services.pool().install(|| pairs.par_iter().map(compare).collect());
         let checks = checks?;
@@ -111,13 +111,13 @@ impl Validation<'_> {
         found: &Written<'_>,
     ) -> Result<TensorCheck, Failure> {
         self.services.check_cancelled()?;
-        let tensor = &self.source.model().tensors[source];
+        let tensor = &self.source.description().tensors[source];
         let rows = sample::rows(tensor.rows(), tensor.columns());
         let columns = tensor.columns() as usize;
         let (mut original, mut decoded) = (vec![0f32; columns], vec![0f32; columns]);
         let mut distance = Distance::default();
         for row in &rows {
-            self.source.weights().read_rows(source, *row, &mut original)?;
+            self.source.read_rows(source, *row, &mut original)?;
             reader.decode_rows(files, found.number, *row, &mut decoded).map_err(|e| {
                 failed(format!("row {row} of tensor `{}` cannot be decoded: {}", found.stored_name, e.message))
             })?;

@@ -3,7 +3,8 @@
 use super::file::{ALIGN, Entry, MAGIC, ToyReader, encode_row, row_bytes};
 use llmq_plugin_api::sdk::{Backend, Context, Error, Kind, MappedFile, Model, Output, Reader, Session, Unit};
 use llmq_plugin_api::wire::{
-    Descriptor, LiteralSpan, OutputFile, Plan, Request, Slot, StatisticsNeed, UnitNeed, UnitReport,
+    Descriptor, Folds, LiteralSpan, ModelDescription, OutputFile, Plan, Request, Slot, StatisticsNeed, UnitNeed,
+    UnitReport,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub enum Fault {
 pub type Hook = Arc<dyn Fn(&str) + Send + Sync>;
 /// Shown every unit as it is handed in.
 pub type Look = Arc<dyn Fn(&Unit) + Send + Sync>;
+/// Says by how much a unit's channels are scaled.
+pub type Scale = Arc<dyn Fn(&ModelDescription, &Unit) -> Folds + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Toy {
@@ -46,12 +49,13 @@ pub struct Toy {
     pub fault: Fault,
     pub hook: Option<Hook>,
     pub look: Option<Look>,
+    pub scale: Option<Scale>,
     pub concurrent_units: u32,
 }
 
 impl Default for Toy {
     fn default() -> Toy {
-        Toy { version: "1.2.3".into(), fault: Fault::None, hook: None, look: None, concurrent_units: 1 }
+        Toy { version: "1.2.3".into(), fault: Fault::None, hook: None, look: None, scale: None, concurrent_units: 1 }
     }
 }
 
@@ -120,6 +124,7 @@ impl Backend for Toy {
             files: vec![OutputFile { name: main, bytes: base + offset }],
             literals: vec![LiteralSpan { file: 0, offset: 0, bytes: header.len() as u64 }],
             warnings: vec!["a warning of the plan".into()],
+            folds: self.scale.is_some(),
             ..Plan::default()
         };
         let mut literals = vec![header];
@@ -146,7 +151,8 @@ impl Backend for Toy {
             })
             .collect();
         spoil(self.fault, &mut plan);
-        Ok(Box::new(ToySession { toy: self.clone(), plan, literals, up: request.options["rounding"] == "up" }))
+        let (model, up) = (description.clone(), request.options["rounding"] == "up");
+        Ok(Box::new(ToySession { toy: self.clone(), model, plan, literals, up }))
     }
 
     fn open(&self, _: &Context, files: &[MappedFile]) -> Result<Box<dyn Reader>, Error> {
@@ -177,6 +183,7 @@ fn spoil(fault: Fault, plan: &mut Plan) {
 
 struct ToySession {
     toy: Toy,
+    model: ModelDescription,
     plan: Plan,
     literals: Vec<Vec<u8>>,
     up: bool,
@@ -190,6 +197,10 @@ impl Session for ToySession {
     fn literal(&self, index: usize, out: &mut [u8]) -> Result<(), Error> {
         out.copy_from_slice(&self.literals[index]);
         Ok(())
+    }
+
+    fn fold(&self, _: &Context, unit: &Unit) -> Result<Folds, Error> {
+        Ok(self.scales(unit))
     }
 
     fn quantize(&self, cx: &Context, unit: &Unit, out: &Output) -> Result<UnitReport, Error> {
@@ -225,6 +236,10 @@ impl Session for ToySession {
 }
 
 impl ToySession {
+    fn scales(&self, unit: &Unit) -> Folds {
+        self.toy.scale.as_ref().map(|scale| scale(&self.model, unit)).unwrap_or_default()
+    }
+
     fn slot(&self, cx: &Context, unit: &Unit, out: &Output, slot: usize, fault: Fault) -> Result<(), Error> {
         let planned = &self.plan.slots[slot];
         let tensor = unit.tensor(planned.sources[0] as usize)?;

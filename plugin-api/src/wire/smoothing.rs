@@ -7,7 +7,7 @@
 //! only says by how much.
 
 use super::UnitReport;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Channels that may be scaled. Channel `c` of `channels` has one scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,7 +109,14 @@ pub struct Fold {
     /// Index into [`super::ModelDescription::smoothing`].
     pub group: u32,
     /// One per channel, positive and finite.
+    #[serde(deserialize_with = "numbers")]
     pub scales: Vec<f32>,
+}
+
+/// JSON has no word for what is no finite number and writes null; the host refuses it with its place.
+fn numbers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f32>, D::Error> {
+    let scales = Vec::<Option<f32>>::deserialize(from)?;
+    Ok(scales.into_iter().map(|scale| scale.unwrap_or(f32::NAN)).collect())
 }
 
 #[cfg(test)]
@@ -124,6 +131,15 @@ mod tests {
         assert_eq!(channels, [0, 1, 0, 1, 2, 3, 2, 3]);
         let whole = Consumer { run: 8, repeats: 1, ..consumer };
         assert!((0..8).all(|column| whole.channel(column) == column));
+    }
+
+    #[test]
+    fn scales_come_through_bit_for_bit_and_what_is_no_number_as_nan() {
+        let scales = vec![0.1, f32::MIN_POSITIVE, 1.0 / 3.0, f32::MAX, f32::INFINITY];
+        let text = crate::wire::encode(&Fold { group: 1, scales: scales.clone() });
+        let back: Fold = crate::wire::decode("fold", &text).unwrap();
+        assert_eq!(back.scales[..4], scales[..4]);
+        assert!(back.scales[4].is_nan());
     }
 
     #[test]
