@@ -11,11 +11,12 @@ use llm_quantize::model::Model;
 use llm_quantize::statistics::{GatheredFolder, Supply};
 use llmq_calibration::{Collector, Entry, Folder, GramWidth, Options, Settings, Source, Subject, Text};
 use llmq_plugin_api::client::Backend;
-use llmq_plugin_api::sdk::StatisticKind;
+use llmq_plugin_api::sdk::{StatisticKind, Unit};
+use llmq_plugin_api::wire::{Fold, Folds, ModelDescription};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use toy::backend::Toy;
+use toy::backend::{Scale, Toy};
 use toy::{Heard, Place, run_with};
 
 const EXPERTS: u32 = 3;
@@ -150,11 +151,15 @@ impl Prepared {
 
     /// What a job hands in.
     fn handed(&self, level: &str) -> BTreeMap<Key, Value> {
+        self.handed_to(Toy::default(), level)
+    }
+
+    fn handed_to(&self, toy: Toy, level: &str) -> BTreeMap<Key, Value> {
         let names: Vec<String> =
             Model::open(&self.place.model()).unwrap().description().tensors.iter().map(|t| t.name.clone()).collect();
         let seen = Arc::new(Mutex::new(BTreeMap::new()));
         let all = Arc::clone(&seen);
-        let look = move |unit: &llmq_plugin_api::sdk::Unit| {
+        let look = move |unit: &Unit| {
             let mut places = BTreeMap::new();
             for s in &unit.statistics {
                 let key = (names[s.tensor].clone(), s.expert, s.kind.word());
@@ -163,7 +168,7 @@ impl Prepared {
             }
             shared_once(&places);
         };
-        run_with(&self.spec(level), Toy { look: Some(Arc::new(look)), ..Toy::default() }, &Disk, &Silent).unwrap();
+        run_with(&self.spec(level), Toy { look: Some(Arc::new(look)), ..toy }, &Disk, &Silent).unwrap();
         Arc::try_unwrap(seen).unwrap().into_inner().unwrap()
     }
 }
@@ -337,4 +342,44 @@ fn statistics_count_towards_the_memory_limit() {
     let gram = needed(&prepared.spec("GRAM"));
     assert_eq!(gram.values().copied().collect::<Vec<u64>>(), [0, of_layer, of_layer, 4 * 64]);
     assert!(needed(&prepared.spec("INT8")).values().all(|bytes| *bytes == 0));
+}
+
+#[test]
+fn behind_scales_statistics_are_those_of_what_arrives_then() {
+    // Powers of two: dividing is exact.
+    let divisor = |channel: usize| [0.5f32, 2.0, 4.0][channel % 3];
+    let scale: Scale = Arc::new(move |model: &ModelDescription, unit: &Unit| {
+        let groups = (0..).zip(&model.smoothing).filter(|(_, group)| group.unit as usize == unit.index);
+        let scales = |channels: u64| (0..channels as usize).map(divisor).collect();
+        let folds = groups.map(|(group, of)| Fold { group, scales: scales(of.channels) }).collect();
+        Folds { folds, ..Folds::default() }
+    });
+    for mixture in [false, true] {
+        let prepared = Prepared::new(mixture, true, GramWidth::F32);
+        let toy = Toy { scale: Some(Arc::clone(&scale)), ..Toy::default() };
+        for level in ["GRAM", "ALL"] {
+            let (before, after) = (prepared.handed(level), prepared.handed_to(toy.clone(), level));
+            assert_eq!(before.len(), after.len());
+            for ((name, expert, kind), (shape, count, values)) in &after {
+                let (_, _, original) = &before[&(name.clone(), *expert, *kind)];
+                let columns = shape[shape.len() - 1] as usize;
+                // Two heads of queries, two wide, read each head of values; the head of the model reads no group.
+                let of = |column: usize| match name {
+                    _ if name.starts_with("lm_head") => 1.0,
+                    _ if name.contains("o_proj") => divisor(column / 4 * 2 + column % 2),
+                    _ => divisor(column),
+                };
+                for (at, (value, original)) in values.iter().zip(original).enumerate() {
+                    let (row, column) = (at / columns, at % columns);
+                    let by = match *kind {
+                        "gram" => of(row) * of(column),
+                        "sum_squares" => of(column) * of(column),
+                        _ => of(column),
+                    };
+                    assert_eq!(*value, original / by, "{name} {kind} {row} {column}");
+                }
+                assert_eq!(*count, before[&(name.clone(), *expert, *kind)].1);
+            }
+        }
+    }
 }
