@@ -43,7 +43,10 @@ fn plain(place: &Place) -> JobSpec {
     JobSpec { level: "PLAIN".into(), ..place.spec() }
 }
 
-fn rows(unit: &Unit, name: &str) -> (Vec<f32>, usize) {
+/// Numbers, and how many make a row.
+type Matrix = (Vec<f32>, usize);
+
+fn rows(unit: &Unit, name: &str) -> Matrix {
     let tensor = unit.tensors.iter().find(|t| t.name == name).unwrap();
     let mut values = vec![0.0; tensor.rows() * tensor.columns()];
     tensor.read_rows(0, &mut values).unwrap();
@@ -60,7 +63,7 @@ fn the_backend_is_handed_the_folded_unit() {
         model.read_rows_f32(index, 0, &mut values).unwrap();
         values
     };
-    let seen: Arc<Mutex<BTreeMap<String, (Vec<f32>, usize)>>> = Arc::default();
+    let seen: Arc<Mutex<BTreeMap<String, Matrix>>> = Arc::default();
     let all = Arc::clone(&seen);
     let look = move |unit: &Unit| {
         for tensor in &unit.tensors {

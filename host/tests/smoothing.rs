@@ -10,7 +10,10 @@ use llm_quantize::fold::{ALLOWED, Changes, Folded, Outcome};
 use llm_quantize::job::Weights;
 use llm_quantize::model::Model;
 use llm_quantize::network::{SourceRows, groups, network};
-use llmq_forward::{Batch, Cpu, Network, Nobody, Rows, embed, final_norm, logits, run_layer};
+use llmq_forward::{
+    Activation, Batch, Block, Cpu, FeedForward, Layer, Network, Nobody, Projections, Rows, Storage, embed, final_norm,
+    logits, run_layer,
+};
 use llmq_plugin_api::wire::{Fold, ModelDescription, SmoothingGroup, SmoothingKind};
 use model_folder::{Tensor, safetensors_bytes, shared_models};
 use serde_json::Value;
@@ -251,4 +254,37 @@ fn planted_faults_are_seen_in_logits_and_in_layers() {
             }
         }),
     );
+}
+
+#[test]
+fn what_is_not_linear_or_not_stored_by_rows_has_no_group() {
+    let model = Model::open(&repository().join("tests/models/llama-rope-llama3")).unwrap();
+    let (network, tensors) = (network(model.description()).unwrap(), &model.description().tensors);
+    let left = |change: &dyn Fn(&mut Layer)| -> Vec<SmoothingKind> {
+        let mut changed = network.clone();
+        changed.layers.iter_mut().for_each(change);
+        groups(&changed, tensors).iter().map(|group| group.kind).collect()
+    };
+    use SmoothingKind::{Norm, Up, Values};
+    assert_eq!(left(&|_| {}), [Norm, Values, Norm, Up]);
+    // Values that are clamped, or whose averages are normalised.
+    assert_eq!(left(&|layer| layer.attention.clamp = Some(8.0)), [Norm, Norm, Up]);
+    assert_eq!(left(&|layer| layer.attention.sub_norm = layer.attn_norm.clone()), [Norm, Norm, Up]);
+    // Products that are normalised, or clamped and shifted.
+    let block = |layer: &mut Layer, change: &dyn Fn(&mut Block)| match &mut layer.ffn {
+        FeedForward::Dense(block) => change(block),
+        FeedForward::Mixture(_) => unreachable!("a dense model"),
+    };
+    let norm = network.layers[0].ffn_norm.clone();
+    assert_eq!(left(&|layer| block(layer, &|block| block.sub_norm = norm.clone())), [Norm, Values, Norm]);
+    let clamped = Activation::ClampedSwish { alpha: 1.7, limit: 7.0 };
+    assert_eq!(left(&|layer| block(layer, &|block| block.activation = clamped)), [Norm, Values, Norm]);
+    // One reader with inputs as rows takes the whole norm away.
+    let turned = |layer: &mut Layer| match &mut layer.attention.projections {
+        Projections::Separate { k, .. } => k.storage = Storage::InputRows,
+        _ => unreachable!("a model with three projections"),
+    };
+    assert_eq!(left(&turned), [Values, Norm, Up]);
+    // The feed-forward block reads the residual stream itself.
+    assert_eq!(left(&|layer| layer.ffn_norm = None), [Norm, Values, Up]);
 }

@@ -58,10 +58,8 @@ impl Changes {
         for producer in &group.producers {
             let tensor = &model.tensors[producer.tensor as usize];
             let rows = own_rows(tensor, producer.expert);
-            let is_vector = tensor.shape.len() == 1 + usize::from(producer.expert.is_some());
-            let length = if is_vector { tensor.columns() } else { rows.end - rows.start };
-            let divisors = divisors(producer, scales, length);
-            let by = match is_vector {
+            let divisors = divisors(producer, scales, divided(tensor, producer));
+            let by = match is_vector(tensor, producer) {
                 true => By::Elements { divisors, offset: producer.offset },
                 false => By::Rows(divisors),
             };
@@ -125,10 +123,7 @@ impl Changes {
 
     /// Bytes that they take, at most: what is shared is counted wherever it is used.
     pub fn bytes(model: &ModelDescription, group: &SmoothingGroup) -> u64 {
-        let rows = |producer: &Producer| {
-            let tensor = &model.tensors[producer.tensor as usize];
-            tensor.rows().max(tensor.columns().min(group.channels))
-        };
+        let rows = |producer: &Producer| divided(&model.tensors[producer.tensor as usize], producer);
         // Heads that share values have a list of their own; all others share the scales themselves.
         let columns = |consumer: &Consumer| if consumer.repeats > 1 { group.channels * consumer.repeats } else { 0 };
         let numbers = group.channels
@@ -160,6 +155,17 @@ fn own_rows(tensor: &TensorDescription, expert: Option<u32>) -> Range<u64> {
     expert * rows..(expert + 1) * rows
 }
 
+/// Whether channels are elements of a tensor, or of one expert's row of it, and not rows.
+fn is_vector(tensor: &TensorDescription, producer: &Producer) -> bool {
+    tensor.shape.len() == 1 + usize::from(producer.expert.is_some())
+}
+
+/// Rows or elements that get a divisor, of 1 where they are no channel.
+fn divided(tensor: &TensorDescription, producer: &Producer) -> u64 {
+    let rows = own_rows(tensor, producer.expert);
+    if is_vector(tensor, producer) { tensor.columns() } else { rows.end - rows.start }
+}
+
 fn divisors(producer: &Producer, scales: &[f32], length: u64) -> Vec<f32> {
     let mut divisors = vec![1.0; length as usize];
     for (channel, scale) in (0..).zip(scales) {
@@ -178,90 +184,5 @@ fn factors(consumer: &Consumer, scales: &Arc<[f32]>, tensor: &TensorDescription)
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use llmq_plugin_api::wire::{Role, SmoothingKind};
-
-    /// A norm (tensor 0, stored around zero), two matrices that read it (1 and 2), and one that does not (3).
-    pub fn one_norm_two_readers() -> ModelDescription {
-        let mut model = crate::check::Specimen::odd().description;
-        let tensor = |shape: &[u64]| TensorDescription {
-            name: "t".into(),
-            role: Role::AttnQ,
-            part: "weight".into(),
-            unit: 1,
-            layer: Some(0),
-            expert: None,
-            head: None,
-            dtype: "F32".into(),
-            shape: shape.to_vec(),
-        };
-        model.tensors = vec![tensor(&[2]), tensor(&[2, 2]), tensor(&[2, 2]), tensor(&[2, 2])];
-        let producer = Producer { tensor: 0, expert: None, first_row: 0, run: 2, stride: 2, offset: 1.0 };
-        let consumer = |tensor| Consumer { tensor, expert: None, run: 2, repeats: 1 };
-        model.smoothing = vec![SmoothingGroup {
-            name: "norm -> both".into(),
-            unit: 1,
-            channels: 2,
-            kind: SmoothingKind::Norm,
-            producers: vec![producer],
-            consumers: vec![consumer(1), consumer(2)],
-            caution: String::new(),
-        }];
-        model
-    }
-
-    fn applied(changes: &Changes, tensor: usize, columns: usize, first_row: u64, values: &[f32]) -> Vec<f32> {
-        let mut values = values.to_vec();
-        changes.apply(tensor, columns, first_row, &mut values);
-        values
-    }
-
-    #[test]
-    fn norms_are_divided_with_their_offset_and_columns_multiplied() {
-        let model = one_norm_two_readers();
-        let changes = Changes::new(&model, &[Fold { group: 0, scales: vec![2.0, 4.0] }]);
-        assert_eq!(applied(&changes, 0, 2, 0, &[1.0, -0.5]), [0.0, -0.875]);
-        assert_eq!(applied(&changes, 1, 2, 1, &[1.0, 1.0]), [2.0, 4.0]);
-        assert_eq!(applied(&changes, 3, 2, 0, &[1.0, 1.0]), [1.0, 1.0]);
-        assert!(changes.touch(0) && changes.touch(2) && !changes.touch(3));
-    }
-
-    #[test]
-    fn rows_between_others_and_single_experts_are_found() {
-        let mut model = one_norm_two_readers();
-        // Two experts of four rows; the channels are rows 1 and 3 of the second, read by two heads each.
-        model.tensors[1].shape = vec![2, 4, 2];
-        model.tensors[2].shape = vec![2, 4];
-        model.tensors[3].shape = vec![1, 4];
-        let group = &mut model.smoothing[0];
-        let of = |tensor| Producer { tensor, expert: Some(1), first_row: 1, run: 1, stride: 2, offset: 0.0 };
-        group.producers = vec![of(1), of(2)];
-        group.consumers = vec![Consumer { tensor: 3, expert: None, run: 1, repeats: 2 }];
-        let changes = Changes::new(&model, &[Fold { group: 0, scales: vec![2.0, 4.0] }]);
-        let rows: Vec<f32> = [1.0; 16].to_vec();
-        let matrix = applied(&changes, 1, 2, 0, &rows);
-        assert_eq!(matrix[..8], [1.0; 8]);
-        assert_eq!(matrix[8..], [1.0, 1.0, 0.5, 0.5, 1.0, 1.0, 0.25, 0.25]);
-        assert_eq!(applied(&changes, 1, 2, 5, &[1.0, 1.0]), [0.5, 0.5]);
-        assert_eq!(applied(&changes, 2, 4, 0, &[1.0; 8]), [1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 0.25]);
-        assert_eq!(applied(&changes, 3, 4, 0, &[1.0; 4]), [2.0, 2.0, 4.0, 4.0]);
-    }
-
-    #[test]
-    fn a_sum_over_experts_is_divided_only_if_they_agree() {
-        let mut model = one_norm_two_readers();
-        model.tensors[1].shape = vec![2, 2, 2];
-        let of = |expert| Consumer { tensor: 1, expert: Some(expert), run: 2, repeats: 1 };
-        model.smoothing[0].consumers = vec![of(0)];
-        model.smoothing.push(SmoothingGroup { consumers: vec![of(1)], ..model.smoothing[0].clone() });
-        let folds =
-            |second: f32| [Fold { group: 0, scales: vec![2.0, 4.0] }, Fold { group: 1, scales: vec![second, 4.0] }];
-        let part = |expert| StatisticsPart { tensor: 1, expert };
-        let same = Changes::new(&model, &folds(2.0));
-        assert!(matches!(same.arriving(part(None)), Arriving::Divided(_)));
-        let other = Changes::new(&model, &folds(3.0));
-        assert_eq!(other.arriving(part(None)), Arriving::Mixed);
-        assert_eq!(other.arriving(part(Some(1))), Arriving::Divided([3.0, 4.0].into()));
-    }
-}
+#[path = "changes_tests.rs"]
+pub(super) mod tests;

@@ -8,6 +8,9 @@ use llmq_plugin_api::wire::StatisticsPart;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// What some users of a block divide it by, if anything, and their places in the list of uses.
+type Users = (Option<Arc<[f32]>>, Vec<usize>);
+
 impl Handful<'_> {
     /// Bytes of new values that [`Handful::fold`] makes: where the old ones are borrowed or belong to others as well.
     pub fn fold_bytes(&self, changes: &Changes) -> u64 {
@@ -48,8 +51,8 @@ impl Handful<'_> {
     }
 
     /// By what the values of a block are divided, and for whom. One entry unless its users differ.
-    fn arriving(&self, block: usize, changes: &Changes) -> Vec<(Option<Arc<[f32]>>, Vec<usize>)> {
-        let mut found: Vec<(Option<Arc<[f32]>>, Vec<usize>)> = Vec::new();
+    fn arriving(&self, block: usize, changes: &Changes) -> Vec<Users> {
+        let mut found: Vec<Users> = Vec::new();
         for (at, (part, used)) in self.uses.iter().enumerate() {
             if *used != block {
                 continue;
@@ -106,7 +109,9 @@ mod tests {
     #[test]
     fn every_kind_is_that_of_the_divided_input() {
         let mut handful = Handful::default();
-        let cases: [(StatisticKind, &[u64], &'static [f32], &[f32]); 7] = [
+        /// Kind, shape, values of the original, values of the folded model.
+        type Case = (StatisticKind, &'static [u64], &'static [f32], &'static [f32]);
+        let cases: [Case; 7] = [
             (StatisticKind::Sum, &[2], &[8.0, 8.0], &[4.0, 2.0]),
             (StatisticKind::SumAbs, &[2], &[8.0, 8.0], &[4.0, 2.0]),
             (StatisticKind::Min, &[2], &[-8.0, 8.0], &[-4.0, 2.0]),
