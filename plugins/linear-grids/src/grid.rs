@@ -36,6 +36,12 @@ impl Grid {
     /// smallest weight or 0 to the largest or 0.
     pub fn reaching(self, weights: &[f32]) -> Steps {
         let (low, high) = weights.iter().fold((0.0f32, 0.0f32), |(low, high), w| (low.min(*w), high.max(*w)));
+        self.spanning(low, high)
+    }
+
+    /// The steps that just reach all weights from `low` (at most 0) to `high` (at least 0).
+    #[inline(always)]
+    pub(crate) fn spanning(self, low: f32, high: f32) -> Steps {
         if self.symmetric {
             let scale = stored(2.0 * high.max(-low) / self.most());
             return Steps { scale, zero: self.middle() };

@@ -12,6 +12,7 @@
 //! | `grid` | codes, scales and zeros of one row in one group |
 //! | `method` | everything that can be chosen, with defaults |
 //! | `nearest` | rounding to the nearest code |
+//! | `clip` | rounding to the nearest code of steps that cut off the largest weights where that is better |
 //! | `factor` | the damped, ordered, inverted Cholesky factor of a Gram matrix |
 //! | `round` | the whole way of a matrix |
 //! | `feedback` | GPTQ: the error of each column goes into the columns after it |
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::needless_range_loop, reason = "lanes of several lines are walked side by side")]
 
+mod clip;
 mod dense;
 mod factor;
 mod feedback;
@@ -36,9 +38,11 @@ mod range;
 mod round;
 mod workers;
 
+pub use clip::clip;
 pub use factor::{Factor, Refused};
 pub use grid::{Grid, Steps};
 pub use method::{Method, Order};
-pub use nearest::nearest;
+pub use nearest::{nearest, nearest_changes};
+pub use objective::size as output_size;
 pub use round::{Rounded, round};
 pub use workers::{Alone, Workers};

@@ -6,8 +6,12 @@ use faer::{Accum, Mat, MatRef, Par};
 /// Columns of a tile.
 const TILE: usize = 256;
 
-/// tr(W G W^T) of rows of `columns` weights. G is symmetric, so only its upper triangle is multiplied.
-pub(crate) fn size(weights: &[f32], gram: &[f32], columns: usize) -> f64 {
+/// tr(W G W^T) of rows of `columns` weights: their squared output over all tokens. G is symmetric, so only its upper triangle
+/// is multiplied.
+///
+/// # Panics
+/// If `weights` are not whole rows, or `gram` is not `[columns, columns]`.
+pub fn size(weights: &[f32], gram: &[f32], columns: usize) -> f64 {
     let rows = weights.len() / columns;
     let w = MatRef::from_row_major_slice(weights, rows, columns);
     let g = MatRef::from_row_major_slice(gram, columns, columns);

@@ -1,0 +1,45 @@
+//! Rows of a module as numbers.
+
+use super::Module;
+use crate::levels::BITS;
+use crate::packed::{WORD, code};
+use llmq_plugin_api::sdk::{Error, MappedFile};
+use llmq_safetensors_folders::reading::rows::{asked, float};
+
+/// Rows of a module: `scales[k / group, n] * (code - zero)`.
+pub fn unpacked(module: &Module, files: &[MappedFile], first_row: usize, out: &mut [f32]) -> Result<(), Error> {
+    let count = asked(&module.name, module.rows, module.columns, first_row, out.len())?;
+    let steps = steps(module, files, first_row, count)?;
+    let codes = module.qweight.bytes(files)?.as_chunks::<4>().0;
+    let words = module.rows / WORD;
+    // An input of all rows at a time: neighbouring outputs lie beside each other.
+    for column in 0..module.columns {
+        let (line, group) = (&codes[column * words..(column + 1) * words], column / module.group);
+        for row in 0..count {
+            let output = first_row + row;
+            let (scale, zero) = steps[row * module.groups + group];
+            let code = code(u32::from_le_bytes(line[output / WORD]), output);
+            out[row * module.columns + column] = scale * (f32::from(code) - f32::from(zero));
+        }
+    }
+    Ok(())
+}
+
+/// Scales and zeros of some rows, `[rows, groups]`.
+fn steps(module: &Module, files: &[MappedFile], first_row: usize, count: usize) -> Result<Vec<(f32, u8)>, Error> {
+    let scales = module.scales.bytes(files)?;
+    let zeros = module.qzeros.as_ref().map(|qzeros| qzeros.bytes(files)).transpose()?;
+    let zeros = zeros.map(|bytes| bytes.as_chunks::<4>().0);
+    let words = module.rows / WORD;
+    let mut steps = Vec::with_capacity(count * module.groups);
+    for output in first_row..first_row + count {
+        for group in 0..module.groups {
+            let scale = float(scales, module.scales.stored.dtype, group * module.rows + output).unwrap_or(f32::NAN);
+            let zero = zeros.map_or(1 << (BITS - 1), |zeros| {
+                code(u32::from_le_bytes(zeros[group * words + output / WORD]), output)
+            });
+            steps.push((scale, zero));
+        }
+    }
+    Ok(steps)
+}
