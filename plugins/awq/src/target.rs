@@ -61,14 +61,14 @@ impl Target {
         let (name, every) = (&linear.name, Target::Any.name());
         if linear.rows == 0 || !linear.rows.is_multiple_of(WORD) {
             let message = format!("tensor `{name}` has {} outputs; {every} asks for a multiple of {WORD}", linear.rows);
-            return Err(unfit(linear, message));
+            return Err(unfit(Kind::UnsupportedModel, linear, message));
         }
         if linear.columns == 0 || !linear.columns.is_multiple_of(linear.group) {
             let message = format!(
                 "tensor `{name}` has {} inputs; {every} asks for whole groups of {}",
                 linear.columns, linear.group
             );
-            return Err(unfit(linear, message));
+            return Err(unfit(Kind::UnsupportedModel, linear, message));
         }
         let groups = self.groups();
         if !groups.is_empty() && !groups.contains(&linear.said) {
@@ -79,7 +79,7 @@ impl Target {
                 linear.said,
                 known.join(", ")
             );
-            return Err(unfit(linear, message));
+            return Err(unfit(Kind::InvalidRequest, linear, message));
         }
         Ok(())
     }
@@ -91,12 +91,12 @@ impl Target {
     }
 }
 
-fn unfit(linear: &Linear, message: String) -> Error {
+fn unfit(kind: Kind, linear: &Linear, message: String) -> Error {
     let hint = format!(
         "choose another --group-size, or keep this matrix as it is with --modules-to-not-convert={}",
         linear.module
     );
-    Error::new(Kind::InvalidRequest, message).subject(&linear.name).hint(hint)
+    Error::new(kind, message).subject(&linear.name).hint(hint)
 }
 
 #[cfg(test)]
