@@ -13,7 +13,8 @@ pub fn binary() -> &'static Path {
         let release = !cfg!(debug_assertions);
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["build", "--quiet", "-p", "llm-quantize", "-p", "llmq-plugin-gguf", "-p", "llmq-plugin-gptq"])
+            .args(["build", "--quiet", "-p", "llm-quantize"])
+            .args(["-p", "llmq-plugin-awq", "-p", "llmq-plugin-gguf", "-p", "llmq-plugin-gptq"])
             .current_dir(repository::root());
         if release {
             build.arg("--release");

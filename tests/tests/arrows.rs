@@ -24,7 +24,7 @@ fn edges(manifest: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Pure crates inside plugins/ that backends may share. They know neither host nor interface.
-const PURE: &[&str] = &["llmq-ggml-blocks", "llmq-linear-grids"];
+const PURE: &[&str] = &["llmq-channel-scales", "llmq-ggml-blocks", "llmq-linear-grids"];
 
 /// Crates inside plugins/ that several backends share and that know the interface, but no format.
 const SHARED: &[&str] = &["llmq-safetensors-folders"];
