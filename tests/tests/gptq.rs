@@ -1,8 +1,10 @@
 //! GPTQ folders by the real program: calibrated in one command, read back, judged, the same whatever the threads.
 
+use llmq_tests::synthetic::{Shape, write_model};
 use llmq_tests::{Program, Workdir, golden, repository};
 use serde_json::Value;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 const TEXT: [&str; 4] = ["--calibration-seqlen", "64", "--calibration-samples", "24"];
 
@@ -77,4 +79,79 @@ fn what_loaders_refuse_is_refused_before_work() {
     assert!(!refused.stderr.contains("Calibrating"), "{}", refused.stderr);
     let refused = quantizing(&work, "4bit", "no").args(["--set", "act_order=sideways"]).run();
     assert_eq!(refused.code, 2, "{refused:?}");
+}
+
+#[test]
+fn the_report_file_has_the_columns_of_gptqmodel_and_every_weight_is_read_back() {
+    let work = Workdir::new();
+    let result = quantizing(&work, "4bit", "a").args(["--report", "quant_log.csv"]).succeed().json();
+    let log = std::fs::read_to_string(work.join("quant_log.csv")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines[0].starts_with("layer,module,loss,samples,damp,time,bits,"), "{}", lines[0]);
+    assert_eq!(lines.len(), 1 + 2 * 7);
+    assert!(lines[1].starts_with("0,self_attn.q_proj,"), "{}", lines[1]);
+    let counts = &result["tensor_counts"];
+    assert_eq!(
+        (&counts["quantized"], &counts["fallback"], &counts["as_computed"]),
+        (&14.into(), &0.into(), &14.into())
+    );
+    quantizing(&work, "4bit", "b").args(["--report", "log.json"]).succeed();
+    let log: Value = serde_json::from_slice(&std::fs::read(work.join("log.json")).unwrap()).unwrap();
+    assert_eq!(log["tensor_counts"], *counts);
+    let refused = quantizing(&work, "4bit", "c").args(["--report", "log.txt"]).run();
+    assert!(refused.code == 2 && refused.stderr.contains(".csv"), "{refused:?}");
+    assert!(!work.join("c").exists());
+}
+
+#[test]
+fn rules_may_begin_with_a_dash() {
+    let work = Workdir::new();
+    let call = quantizing(&work, "4bit", "a").args(["--dynamic", "-:.*up_proj", "--dynamic", "+:.*q_proj bits=8"]);
+    let result = call.succeed().json();
+    assert_eq!(result["tensor_counts"]["quantized"], 12);
+}
+
+/// Killed when so many units are journalled; whether it was still at work then.
+#[cfg(unix)]
+fn killed_after(units: usize, work: &Workdir, call: Program, name: &str) -> bool {
+    let journal = work.join(".checkpoint").join(name).join("journal.jsonl");
+    let mut child = call.start();
+    let deadline = Instant::now() + Duration::from_secs(300);
+    let finished = || std::fs::read(&journal).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count());
+    loop {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if finished() >= units || Instant::now() > deadline {
+            child.kill().unwrap();
+            return !child.wait().unwrap().success();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn killed_and_resumed_gives_the_same_bytes() {
+    const SHAPE: Shape = Shape { layers: 6, hidden: 256, ffn: 512, heads: 4, kv_heads: 2, vocab: 2048 };
+    let work = Workdir::new();
+    write_model(&work.join("model"), &SHAPE, false).unwrap();
+    let text = golden::path("tiny-model.text.txt");
+    let call = |name: &str| {
+        let call = work.program(["--format", "json", "quantize", "model", "gptq", "-q", "2bit", "-n", name]).args(TEXT);
+        call.args(["--threads", "1", "--calibration-data"]).args([text.as_os_str()])
+    };
+    call("whole").succeed();
+    let mut resumed = 0;
+    for (round, units) in [0, 1, 3, 5].into_iter().enumerate() {
+        let name = format!("r{round}");
+        if killed_after(units, &work, call(&name), &name) {
+            resumed += call(&name).succeed().json()["units"]["resumed"].as_u64().unwrap();
+        }
+        for file in ["model.safetensors", "config.json", "quantize_config.json"] {
+            let of = |name: &str| std::fs::read(work.join(name).join(file)).unwrap();
+            assert!(of(&name) == of("whole"), "{file} after a kill at {units} units");
+        }
+    }
+    assert!(resumed >= 4, "work was taken over: {resumed} units");
 }

@@ -6,6 +6,7 @@ mod dispatch;
 mod evaluate;
 mod given;
 mod imatrix;
+mod job_report_file;
 mod logging;
 mod model_path;
 mod narrator;
@@ -20,6 +21,7 @@ mod signals;
 mod statistics;
 mod transfer;
 mod usage;
+mod whole_file;
 
 pub use dispatch::{conclude, dispatch};
 pub use narrator::Narrator;

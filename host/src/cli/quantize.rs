@@ -3,6 +3,7 @@
 use super::args::backend_options;
 use super::args::quantize::QuantizeArgs;
 use super::given::{Given, TypedStatistics};
+use super::job_report_file::JobReportFile;
 use super::model_path::{self, Place};
 use crate::failure::{Class, Failure};
 use crate::job::{Checkpoints, Choice, JobSpec};
@@ -39,6 +40,8 @@ pub struct Quantization {
     pub dry_run: bool,
     /// Only write the plan, and show it.
     pub save_plan: Option<PathBuf>,
+    /// Where the result is written too.
+    pub report: Option<JobReportFile>,
     /// Where readers of other formats are.
     pub search: Search,
     /// Sentences about arguments that change nothing.
@@ -57,6 +60,7 @@ impl Quantization {
     ) -> Result<Quantization, Failure> {
         let format = &backend.format;
         let place = model_path::locate(&args.model)?;
+        let report = args.report.as_deref().map(JobReportFile::at).transpose()?;
         // A level that does not exist is the job's to refuse, in the same words for every caller.
         let word = match &choice {
             Choice::Planned(file) => {
@@ -103,12 +107,13 @@ impl Quantization {
             memory_limit: args.memory_limit,
             overwrite: args.overwrite,
             allow_requantize: args.allow_requantize,
+            on_fallback: args.on_fallback,
             device: device(&args.device)?,
             statistics: None,
             creator: format!("llm-quantize {}", env!("CARGO_PKG_VERSION")),
         };
         let (dry_run, save_plan) = (args.dry_run, args.save_plan);
-        Ok(Quantization { place, spec, backend, statistics, dry_run, save_plan, search, warnings })
+        Ok(Quantization { place, spec, backend, statistics, dry_run, save_plan, report, search, warnings })
     }
 }
 

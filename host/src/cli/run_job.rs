@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// Runs a quantization, or shows its plan.
 pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failure> {
-    let Quantization { place, mut spec, backend, dry_run, save_plan, search, .. } = quantization;
+    let Quantization { place, mut spec, backend, dry_run, save_plan, report: file, search, .. } = quantization;
     save_plan.iter().try_for_each(|path| plan_file::check_place(path, spec.overwrite))?;
     let cancel = Cancel::default();
     let watch = Watch::start(&cancel, screen, Stopping::Download)?;
@@ -51,5 +51,7 @@ pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failu
     }
     let done = job.run()?;
     screen.step(&format!("Complete: {} ({})", done.output_path.display(), number::bytes(done.file_size)));
+    // After the result is safe: a full disk beside it must not cost it.
+    file.iter().try_for_each(|file| file.write(&done))?;
     screen.result(&done, || report::job(&done))
 }

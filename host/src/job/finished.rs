@@ -24,18 +24,19 @@ impl Job<'_> {
             return Ok(None);
         }
         let (_, lines) = Journal::open(&folder.journal()).map_err(Stop::resumable)?;
-        let reports = resume::holding_units(lines, self.model(), &output, self.services.pool())?;
+        let done = resume::holding_units(lines, self.model(), &output, self.services.pool())?;
         let total = plan.slots.iter().map(|slot| slot.unit).collect::<BTreeSet<_>>().len();
-        if reports.len() != total {
+        if done.len() != total {
             return Ok(None);
         }
         // What was folded into the output must be known to compare it with the source.
         let folding = self.folding(progress)?;
-        if folding.as_ref().is_some_and(|folding| !reports.keys().all(|unit| folding.take_up(*unit))) {
+        if folding.as_ref().is_some_and(|folding| !done.keys().all(|unit| folding.take_up(*unit))) {
             return Ok(None);
         }
         self.services.tell(Event::Step("An earlier run of this job had finished".into()));
-        let validated = self.validate(&output, folding.as_ref())?;
-        Ok(Some(Outcome { reports, resumed: total, total, validated }))
+        self.accept(&done)?;
+        let validated = self.validate(&output, &done, folding.as_ref())?;
+        Ok(Some(Outcome { done, resumed: total, total, validated }))
     }
 }

@@ -1,12 +1,12 @@
 //! The second half of a unit, beside the computing of the next one: flush its bytes, read them back, write its line. Long
 //! units, and jobs without a journal, are flushed in between as well, so that little is left to write at any moment.
 
+use super::done::Done;
 use super::journal::{Journal, Line};
 use super::partial::Partial;
 use super::stop::Stop;
 use super::storage::Storage;
 use crate::event::Event;
-use llmq_plugin_api::wire::UnitReport;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 
@@ -16,8 +16,8 @@ pub struct Computed {
     pub unit: u32,
     /// Its id.
     pub id: String,
-    /// What the backend said.
-    pub report: UnitReport,
+    /// What is kept of it.
+    pub done: Done,
 }
 
 /// What the flushing thread is told.
@@ -68,7 +68,8 @@ impl Flusher<'_> {
     fn unit(&self, journal: &mut Journal, computed: &Computed) -> Result<(), Stop> {
         self.partial.sync(Some(computed.unit), self.storage)?;
         let (bytes, xxh3) = self.partial.checksum(computed.unit)?;
-        journal.append(self.storage, &Line { unit: computed.id.clone(), bytes, xxh3, report: computed.report.clone() })
+        let Done { report, fed } = computed.done.clone();
+        journal.append(self.storage, &Line { unit: computed.id.clone(), bytes, xxh3, report, fed })
     }
 }
 
@@ -107,7 +108,7 @@ mod tests {
         let (send, receive) = sync_channel(3);
         send.send(Told::Due).unwrap();
         send.send(Told::Due).unwrap();
-        send.send(Told::Finished(Computed { unit: 0, id: "a".into(), report: UnitReport::default() })).unwrap();
+        send.send(Told::Finished(Computed { unit: 0, id: "a".into(), done: Done::default() })).unwrap();
         drop(send);
         assert_eq!(flusher.run(None, receive).unwrap(), 1);
         assert_eq!(disk.0.into_inner(), 2);

@@ -1,10 +1,12 @@
 //! The journal: one line per unit whose bytes are safely on disk.
 
+use super::done::Fed;
 use super::stop::Stop;
 use super::storage::Storage;
 use crate::failure::{Class, Failure};
 use llmq_plugin_api::wire::UnitReport;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,9 @@ pub struct Line {
     pub xxh3: String,
     /// What the backend said, for the final report of a resumed job.
     pub report: UnitReport,
+    /// What it handed back, by tensor.
+    #[serde(default)]
+    pub fed: BTreeMap<u32, Fed>,
 }
 
 /// An open journal.
@@ -93,7 +98,7 @@ mod tests {
     use crate::job::storage::Disk;
 
     fn line(unit: &str) -> Line {
-        Line { unit: unit.into(), bytes: 7, xxh3: "00".into(), report: UnitReport::default() }
+        Line { unit: unit.into(), bytes: 7, xxh3: "00".into(), report: UnitReport::default(), fed: BTreeMap::new() }
     }
 
     fn units(lines: &[Line]) -> Vec<&str> {

@@ -1,11 +1,13 @@
 //! The result object of the command line contract.
 
-use super::validate::TensorCheck;
+use super::plan_report::PlannedTensor;
+use super::validate::{TensorCheck, is_plain};
 use crate::memory::Peaks;
 use crate::model::torch_dtype;
-use llmq_plugin_api::wire::{ModelDescription, StatisticsOrigin};
+use llmq_plugin_api::wire::{Fallback, ModelDescription, StatisticsOrigin};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Result of one job. The first ten fields are the contract's; the others are additions.
@@ -43,6 +45,11 @@ pub struct JobReport {
     pub units: UnitCounts,
     /// Who did the work.
     pub plugin: PluginReport,
+    /// What became of the source tensors.
+    pub tensor_counts: TensorCounts,
+    /// What was done in a simpler way than the level promises.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Fallback>,
     /// Every source tensor with its encoding and error; empty if unchecked.
     pub tensors: Vec<TensorCheck>,
     /// Largest relative error among the tensors; absent if unchecked.
@@ -114,6 +121,37 @@ pub struct UnitCounts {
     pub total: usize,
     /// Those that an earlier run had finished.
     pub resumed: usize,
+}
+
+/// Source tensors by what became of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TensorCounts {
+    /// In an encoding of the format.
+    pub quantized: usize,
+    /// As plain floating-point numbers.
+    pub kept: usize,
+    /// Of the quantized: done in a simpler way than the level promises.
+    pub fallback: usize,
+    /// Read back from the finished output, every weight as the plugin had computed it.
+    pub as_computed: usize,
+}
+
+impl TensorCounts {
+    /// Counts the tensors of a plan, each once, and what validation found of them.
+    pub fn new(planned: &[PlannedTensor], checks: &[TensorCheck], fallback: usize) -> TensorCounts {
+        let mut counts = TensorCounts { fallback, ..TensorCounts::default() };
+        let mut quantized: BTreeMap<&str, bool> = BTreeMap::new();
+        for (tensor, source) in planned.iter().flat_map(|tensor| tensor.sources.iter().map(move |s| (tensor, s))) {
+            // Slots without weights of their own, such as scales, are companions.
+            if tensor.shape.iter().product::<u64>() > 0 {
+                *quantized.entry(source).or_default() |= !is_plain(&tensor.encoding);
+            }
+        }
+        counts.quantized = quantized.values().filter(|quantized| **quantized).count();
+        counts.kept = quantized.len() - counts.quantized;
+        counts.as_computed = checks.iter().filter(|check| check.as_computed == Some(true)).count();
+        counts
+    }
 }
 
 /// The plugin.

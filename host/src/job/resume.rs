@@ -1,11 +1,12 @@
 //! Whether an earlier job can go on, and which of its units still hold.
 
 use super::checkpoint::{Folder, Identity};
+use super::done::Done;
 use super::journal::Line;
 use super::partial::Partial;
 use super::stop::Stop;
 use crate::failure::{Class, Failure};
-use llmq_plugin_api::wire::{ModelDescription, UnitReport};
+use llmq_plugin_api::wire::ModelDescription;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::collections::BTreeMap;
 
@@ -59,13 +60,13 @@ fn other_job(folder: &Folder, changes: &str) -> Failure {
     Failure::new(Class::Checkpoint, message).suggest(hint)
 }
 
-/// The journalled units whose bytes are still what the journal says, with their reports.
+/// The journalled units whose bytes are still what the journal says, with what is kept of them.
 pub fn holding_units(
     lines: Vec<Line>,
     model: &ModelDescription,
     partial: &Partial,
     pool: &rayon::ThreadPool,
-) -> Result<BTreeMap<u32, UnitReport>, Stop> {
+) -> Result<BTreeMap<u32, Done>, Stop> {
     let index = |id: &str| model.units.iter().position(|u| u.id == id).map(|i| i as u32);
     let mut latest = BTreeMap::new();
     for line in lines {
@@ -77,7 +78,8 @@ pub fn holding_units(
     }
     let check = |(unit, line): (u32, Line)| {
         let (bytes, xxh3) = partial.checksum(unit)?;
-        Ok((bytes == line.bytes && xxh3 == line.xxh3).then_some((unit, line.report)))
+        let done = Done { report: line.report, fed: line.fed };
+        Ok((bytes == line.bytes && xxh3 == line.xxh3).then_some((unit, done)))
     };
     let checked: Result<Vec<_>, Stop> = pool.install(|| latest.into_par_iter().map(check).collect());
     Ok(checked?.into_iter().flatten().collect())

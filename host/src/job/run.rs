@@ -1,6 +1,7 @@
 //! The run of an opened job, and what remains of it when it ends early.
 
 use super::checkpoint::{Folder, Identity};
+use super::done::Done;
 use super::folding::Folding;
 use super::journal::Journal;
 use super::partial::{self, Lock, Partial};
@@ -13,12 +14,11 @@ use super::{Job, finish};
 use crate::event::Event;
 use crate::failure::{Class, Failure};
 use crate::fold::Folded;
-use llmq_plugin_api::wire::UnitReport;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the finished work tells the report.
 pub(super) struct Outcome {
-    pub reports: BTreeMap<u32, UnitReport>,
+    pub done: BTreeMap<u32, Done>,
     pub resumed: usize,
     pub total: usize,
     pub validated: Option<Validated>,
@@ -105,7 +105,7 @@ impl Job<'_> {
         }
         let partial = Partial::open(&self.target, plan, keep, self.storage)?;
         partial.write_known(&self.session, keep, self.storage)?;
-        let (mut journal, mut reports) = (None, BTreeMap::new());
+        let (mut journal, mut done) = (None, BTreeMap::new());
         let folding = self.folding(progress)?;
         let held = self.services.hold(self.folding_bytes().kept);
         let _held = held.map_err(|error| Stop::resumable(error.into()))?;
@@ -116,14 +116,15 @@ impl Job<'_> {
             }
             let (opened, lines) = Journal::open(&folder.journal()).map_err(Stop::resumable)?;
             let journalled = lines.len();
-            reports = resume::holding_units(lines, self.model(), &partial, self.services.pool())?;
-            reports.retain(|unit, _| folding.as_ref().is_none_or(|folding| folding.take_up(*unit)));
+            done = resume::holding_units(lines, self.model(), &partial, self.services.pool())?;
+            done.retain(|unit, _| folding.as_ref().is_none_or(|folding| folding.take_up(*unit)));
             journal = Some(opened);
-            self.tell_resumed(keep, reports.len(), journalled);
+            self.tell_resumed(keep, done.len(), journalled);
+            self.accept(&done)?;
         }
         let units: BTreeSet<u32> = plan.slots.iter().map(|slot| slot.unit).collect();
-        let todo: Vec<u32> = units.iter().copied().filter(|unit| !reports.contains_key(unit)).collect();
-        let (resumed, total) = (reports.len(), units.len());
+        let todo: Vec<u32> = units.iter().copied().filter(|unit| !done.contains_key(unit)).collect();
+        let (resumed, total) = (done.len(), units.len());
         let format = self.request.format.to_uppercase();
         self.services.tell(Event::Step(format!("Quantizing to {format} {}", self.level.id)));
         let units = UnitLoop {
@@ -137,16 +138,17 @@ impl Job<'_> {
             storage: self.storage,
             plugin: &self.backend.descriptor().id,
             side_by_side: self.preflight().side_by_side(),
+            on_fallback: self.spec.on_fallback,
         };
-        reports.extend(units.run(&todo, (resumed, total), journal)?);
+        done.extend(units.run(&todo, (resumed, total), journal)?);
         partial.sync(None, self.storage)?;
-        let validated = self.validate(&partial, folding.as_ref())?;
+        let validated = self.validate(&partial, &done, folding.as_ref())?;
         self.source.weights().check_unchanged()?;
         // A stop that was asked for up to here is honoured; past this point the output is as good as there.
         self.services.check_cancelled()?;
         drop(partial);
         finish::publish(&self.target, plan, self.storage)?;
-        Ok(Outcome { reports, resumed, total, validated })
+        Ok(Outcome { done, resumed, total, validated })
     }
 
     /// Who folds, if the plan does.
@@ -157,7 +159,12 @@ impl Job<'_> {
     }
 
     /// Reads the output back and compares it with the source, folded as it was.
-    pub(super) fn validate(&self, partial: &Partial, folding: Option<&Folding<'_>>) -> Result<Option<Validated>, Stop> {
+    pub(super) fn validate(
+        &self,
+        partial: &Partial,
+        done: &BTreeMap<u32, Done>,
+        folding: Option<&Folding<'_>>,
+    ) -> Result<Option<Validated>, Stop> {
         let descriptor = self.backend.descriptor();
         if !descriptor.format(&self.request.format).is_some_and(|format| format.can_read) {
             return Ok(None);
@@ -171,6 +178,7 @@ impl Job<'_> {
             plan: self.session.plan(),
             source: &Folded::new(self.source.weights(), &changes),
             services: &self.services,
+            fed: done.values().flat_map(|done| &done.fed).map(|(tensor, fed)| (*tensor, *fed)).collect(),
         };
         validation.run(partial).map(Some)
     }

@@ -1,6 +1,7 @@
 //! Where a backend's bytes arrive: checked against the plan, then written at their final place.
 
 use super::coverage::Coverage;
+use super::done::Fed;
 use super::flush::Told;
 use super::partial::Partial;
 use super::stop::Stop;
@@ -32,6 +33,7 @@ pub struct UnitSink<'a> {
     storage: &'a dyn Storage,
     flushing: Flushing<'a>,
     written: BTreeMap<u32, Mutex<Coverage>>,
+    fed: Mutex<BTreeMap<u32, Fed>>,
     /// The first fault. Kept here because a backend may swallow the error that it gets.
     fault: OnceLock<Stop>,
 }
@@ -48,11 +50,21 @@ impl<'a> UnitSink<'a> {
     ) -> UnitSink<'a> {
         let slots = (0u32..).zip(&plan.slots).filter(|(_, slot)| slot.unit == unit);
         let written = slots.map(|(index, _)| (index, Mutex::default())).collect();
-        UnitSink { unit, plan, model, partial, storage, flushing, written, fault: OnceLock::new() }
+        UnitSink {
+            unit,
+            plan,
+            model,
+            partial,
+            storage,
+            flushing,
+            written,
+            fed: Mutex::default(),
+            fault: OnceLock::new(),
+        }
     }
 
-    /// The first fault, or the first byte that was not written.
-    pub fn finish(self) -> Result<(), Stop> {
+    /// What was handed back; or the first fault, or the first byte that was not written.
+    pub fn finish(self) -> Result<BTreeMap<u32, Fed>, Stop> {
         if let Some(fault) = self.fault.into_inner() {
             return Err(fault);
         }
@@ -67,7 +79,7 @@ impl<'a> UnitSink<'a> {
                 return Err(defect(message).into());
             }
         }
-        Ok(())
+        Ok(self.fed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
     /// Remembers a fault and makes the error that the backend gets.
@@ -117,14 +129,19 @@ impl Destination for UnitSink<'_> {
         Ok(())
     }
 
-    /// No later layer depends on it here, so the numbers are checked for their place and then let go.
+    /// No later layer depends on it here, so the numbers are summed up for the comparison at the end and let go.
     fn feedback(&self, tensor: u32, first_row: u64, rows: &[f32]) -> Result<(), Error> {
-        let fits = self.model.tensors.get(tensor as usize).is_some_and(|t| {
+        let columns = self.model.tensors.get(tensor as usize).and_then(|t| {
             let (columns, length) = (t.columns(), rows.len() as u64);
             let count = length.checked_div(columns).unwrap_or(0);
-            length == count * columns && first_row.checked_add(count).is_some_and(|end| end <= t.rows())
+            let fits = length == count * columns && first_row.checked_add(count).is_some_and(|end| end <= t.rows());
+            fits.then_some(columns as usize)
         });
-        if fits {
+        if let Some(columns) = columns {
+            let mut fed = Fed::default();
+            fed.add(first_row, rows, columns);
+            let mut all = self.fed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            all.entry(tensor).or_default().join(fed);
             return Ok(());
         }
         let message = format!(

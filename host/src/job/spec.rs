@@ -1,6 +1,7 @@
 //! What is meant by one quantization, whoever asked for it.
 
 use super::choice::Choice;
+use super::fallback::OnFallback;
 use crate::statistics::Supply;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub struct JobSpec {
     pub overwrite: bool,
     /// Whether tensors that are quantized already may be encoded anew, at a second loss.
     pub allow_requantize: bool,
+    /// Whether something that is done in a simpler way than the level promises stops the job.
+    pub on_fallback: OnFallback,
     /// `cpu` or `cuda:N`.
     pub device: String,
     /// Who writes, for formats that record it.

@@ -1,6 +1,6 @@
 //! From the outcome of a run to its report.
 
-use super::report::{JobReport, Metadata, PluginReport, UnitCounts};
+use super::report::{JobReport, Metadata, PluginReport, TensorCounts, UnitCounts};
 use super::run::Outcome;
 use super::{Job, plan_report};
 use serde_json::{Map, Value};
@@ -10,13 +10,15 @@ impl Job<'_> {
     pub(super) fn report(&self, outcome: Outcome, mut warnings: Vec<String>) -> JobReport {
         let plan = self.session.plan();
         let model = self.model();
-        let mut figures = Map::new();
-        for (unit, report) in outcome.reports {
+        let (mut figures, mut fallbacks) = (Map::new(), Vec::new());
+        for (unit, done) in outcome.done {
+            let report = done.report;
             let id = &model.units[unit as usize].id;
             warnings.extend(report.warnings.iter().map(|warning| format!("{id}: {warning}")));
             if !report.figures.is_empty() {
                 figures.insert(id.clone(), Value::Object(report.figures));
             }
+            fallbacks.extend(report.fallbacks);
         }
         let validation_status = if outcome.validated.is_some() { "valid" } else { "unchecked" };
         warnings.splice(0..0, self.text_warnings.iter().cloned());
@@ -24,6 +26,7 @@ impl Job<'_> {
         warnings.extend(validated.warnings);
         let peaks = self.sampler.peaks();
         let descriptor = self.backend.descriptor();
+        let planned = plan_report::tensors(plan, model);
         JobReport {
             status: "success",
             output_path: self.target.output(plan),
@@ -41,6 +44,8 @@ impl Job<'_> {
             threads: self.services.pool().current_num_threads(),
             units: UnitCounts { total: outcome.total, resumed: outcome.resumed },
             plugin: PluginReport { id: descriptor.id.clone(), version: descriptor.version.clone() },
+            tensor_counts: TensorCounts::new(&planned, &validated.tensors, fallbacks.len()),
+            fallbacks,
             max_relative_error: validated.tensors.iter().map(|t| t.relative_error).max_by(f64::total_cmp),
             tensors: validated.tensors,
             figures,

@@ -3,6 +3,8 @@
 //! One unit's loops keep all threads busy until its last pieces; then threads would wait for the slowest of them. A
 //! second unit fills that gap: its loops queue behind those of the first, so units still finish nearly in order.
 
+use super::done::Done;
+use super::fallback::{self, OnFallback};
 use super::flush::{Computed, Flusher, Told};
 use super::folding::Folding;
 use super::journal::Journal;
@@ -55,6 +57,8 @@ pub struct UnitLoop<'a> {
     pub plugin: &'a str,
     /// Units at work at the same time, at least 1.
     pub side_by_side: usize,
+    /// Whether a fallback stops the job.
+    pub on_fallback: OnFallback,
 }
 
 /// Where the leaders of units meet.
@@ -63,7 +67,7 @@ struct Round<'r> {
     next: AtomicUsize,
     /// Set by the first failure, of a unit or of the flushing: nobody begins another unit, and those at work stop.
     failed: &'r AtomicBool,
-    reports: Mutex<BTreeMap<u32, UnitReport>>,
+    done: Mutex<BTreeMap<u32, Done>>,
     stops: Mutex<Vec<(usize, Stop)>>,
     unflushed: Unflushed,
     /// The source does not fit into memory, so the system's cache of what was read helps nobody.
@@ -71,13 +75,13 @@ struct Round<'r> {
 }
 
 impl UnitLoop<'_> {
-    /// Quantizes `todo`, with `done` of `total` units finished before. Returns the reports.
+    /// Quantizes `todo`, with `done` of `total` units finished before. Returns what is kept of them.
     pub fn run(
         &self,
         todo: &[u32],
         (done, total): (usize, usize),
         journal: Option<Journal>,
-    ) -> Result<BTreeMap<u32, UnitReport>, Stop> {
+    ) -> Result<BTreeMap<u32, Done>, Stop> {
         let weights = todo.iter().map(|unit| self.weights_of(*unit)).fold(0, u64::saturating_add);
         self.services.tell(Event::Started { verb: "Quantizing", done, total, weights });
         let failed = AtomicBool::new(false);
@@ -88,7 +92,7 @@ impl UnitLoop<'_> {
             todo,
             next: AtomicUsize::new(0),
             failed: &failed,
-            reports: Mutex::default(),
+            done: Mutex::default(),
             stops: Mutex::default(),
             unflushed: Unflushed::default(),
             forget: memory::available().is_some_and(|left| left < self.source.weights().source_bytes()),
@@ -120,7 +124,7 @@ impl UnitLoop<'_> {
                 Err(Failure::new(Class::Interrupted, format!("stopped after {finished} of {total} units")).into())
             }
             Some(stop) => Err(stop),
-            None => Ok(round.reports.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            None => Ok(round.done.into_inner().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
@@ -133,18 +137,18 @@ impl UnitLoop<'_> {
                 self.source.weights().will_need(*ahead as usize);
             }
             match self.unit(*unit, round, send) {
-                Ok(report) => {
-                    round.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(*unit, report.clone());
+                Ok(done) => {
+                    round.done.lock().unwrap_or_else(PoisonError::into_inner).insert(*unit, done.clone());
                     let id = self.source.model().units[*unit as usize].id.clone();
                     // A closed channel means that flushing failed; its own error is the one that counts.
-                    let _ = send.send(Told::Finished(Computed { unit: *unit, id, report }));
+                    let _ = send.send(Told::Finished(Computed { unit: *unit, id, done }));
                 }
                 Err(stop) => return round.fail(position, stop),
             }
         }
     }
 
-    fn unit(&self, unit: u32, round: &Round, told: &SyncSender<Told>) -> Result<UnitReport, Stop> {
+    fn unit(&self, unit: u32, round: &Round, told: &SyncSender<Told>) -> Result<Done, Stop> {
         self.services.check_cancelled()?;
         let began = Instant::now();
         let model = self.source.model();
@@ -171,15 +175,16 @@ impl UnitLoop<'_> {
         let sink = UnitSink::new(unit, self.session.plan(), model, self.partial, self.storage, flushing);
         let result = self.session.quantize(&services, source, &input, &sink);
         // The sink's own fault is the cause; what the backend made of it is only an echo.
-        let report = match (result, sink.finish()) {
-            (Ok(report), Ok(())) => joined(found, report),
+        let done = match (result, sink.finish()) {
+            (Ok(report), Ok(fed)) => Done { report: joined(found, report), fed },
             (Ok(_), Err(fault)) => return Err(fault),
             (Err(error), Err(fault)) if error.message == fault.failure.message => return Err(fault),
             (Err(error), _) => return Err(stop::backend(self.plugin, id, error)),
         };
+        fallback::accept(self.on_fallback, id, &done.report)?;
         services.finished();
         self.source.weights().done_with(unit as usize, round.forget);
-        for warning in &report.warnings {
+        for warning in &done.report.warnings {
             self.services.tell(Event::Warning(format!("{id}: {warning}")));
         }
         let memory = memory::usage();
@@ -190,7 +195,7 @@ impl UnitLoop<'_> {
             memory.anonymous >> 20,
             memory.mapped >> 20
         )));
-        Ok(report)
+        Ok(done)
     }
 
     /// What folding makes of a unit: its changes, what the backend found, and the memory that it takes. Statistics become

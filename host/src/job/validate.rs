@@ -1,5 +1,6 @@
 //! The written output, read back by the backend's own reader and compared with the source.
 
+use super::done::Fed;
 use super::partial::Partial;
 use super::sample::{self, Distance};
 use super::services::JobServices;
@@ -11,9 +12,12 @@ use llmq_plugin_api::client::{Backend, Reader};
 use llmq_plugin_api::sdk::MappedFile;
 use llmq_plugin_api::wire::{Level, ModelDescription, Plan, ReaderSummary, Severity};
 use memmap2::Mmap;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// Weights that are read back at a time where a whole tensor is.
+const BLOCK_WEIGHTS: usize = 1 << 18;
 
 /// One tensor after validation.
 #[derive(Debug, Clone, Serialize)]
@@ -30,6 +34,9 @@ pub struct TensorCheck {
     pub relative_error: f64,
     /// Rows compared.
     pub sampled_rows: usize,
+    /// Whether every weight was read back and is, to the bit, what the plugin said the output would hold. `null` if it did
+    /// not say so.
+    pub as_computed: Option<bool>,
 }
 
 /// What validation found.
@@ -55,6 +62,8 @@ pub struct Validation<'a> {
     pub source: &'a dyn Weights,
     /// Threads and cancellation.
     pub services: &'a JobServices<'a>,
+    /// What the backend said the output would hold, by tensor.
+    pub fed: BTreeMap<u32, Fed>,
 }
 
 impl Validation<'_> {
@@ -130,10 +139,49 @@ impl Validation<'_> {
             bytes: found.bytes,
             relative_error: distance.relative(),
             sampled_rows: rows.len(),
+            as_computed: self.as_computed(reader, files, source, found)?,
         })
     }
 
+    /// Reads a whole tensor back. `None` if the backend did not hand back each of its rows once.
+    fn as_computed(
+        &self,
+        reader: &Reader,
+        files: &[MappedFile],
+        source: usize,
+        found: &Written<'_>,
+    ) -> Result<Option<bool>, Failure> {
+        let tensor = &self.source.model().tensors[source];
+        let (rows, columns) = (tensor.rows(), tensor.columns() as usize);
+        let Some(fed) = self.fed.get(&(source as u32)).filter(|fed| fed.rows == rows && rows > 0) else {
+            return Ok(None);
+        };
+        let step = (BLOCK_WEIGHTS / columns.max(1)).max(1) as u64;
+        let read = |block: u64| -> Result<Fed, Failure> {
+            self.services.check_cancelled()?;
+            let first = block * step;
+            let mut decoded = vec![0f32; step.min(rows - first) as usize * columns];
+            reader.decode_rows(files, found.number, first, &mut decoded).map_err(|e| {
+                failed(format!("row {first} of tensor `{}` cannot be decoded: {}", found.stored_name, e.message))
+            })?;
+            let mut fed = Fed::default();
+            fed.add(first, &decoded, columns);
+            Ok(fed)
+        };
+        let blocks: Result<Vec<Fed>, Failure> = (0..rows.div_ceil(step)).into_par_iter().map(read).collect();
+        let mut all = Fed::default();
+        blocks?.into_iter().for_each(|fed| all.join(fed));
+        Ok(Some(all == *fed))
+    }
+
     fn judge(&self, checks: &[TensorCheck]) -> Result<(), Failure> {
+        if let Some(check) = checks.iter().find(|check| check.as_computed == Some(false)) {
+            let message = format!(
+                "tensor `{}` does not read back as it was computed, though its file is well-formed",
+                check.stored_name
+            );
+            return Err(failed(message));
+        }
         // What a tensor was given by choice may be coarser than anything the level itself gives.
         let of_encoding = |check: &TensorCheck| {
             let format = self.backend.descriptor().format(self.format)?;
@@ -180,6 +228,11 @@ fn plain_float(encoding: &str) -> Option<(f64, f64)> {
         "BF16" => Some((5e-3, 0.0)),
         _ => None,
     }
+}
+
+/// Whether an encoding is plain floating-point numbers.
+pub fn is_plain(encoding: &str) -> bool {
+    plain_float(encoding).is_some()
 }
 
 /// A tensor of the output as its reader lists it.

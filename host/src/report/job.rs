@@ -1,7 +1,11 @@
 //! The result of a quantization in words.
 
 use super::{Align, Table, number};
-use crate::job::{JobReport, TensorCheck};
+use crate::job::{JobReport, TensorCheck, TensorCounts};
+use llmq_plugin_api::wire::Fallback;
+
+/// Fallbacks that are named in the summary; all are in the warnings and in JSON.
+const NAMED: usize = 8;
 
 /// What was written, how large, how long it took, how much memory, and whether it holds what it should.
 pub fn job(report: &JobReport) -> String {
@@ -20,6 +24,7 @@ pub fn job(report: &JobReport) -> String {
         ),
     );
     line("Weights", number::count(report.metadata.parameter_count));
+    line("Tensors", tensors(&report.tensor_counts, &report.fallbacks));
     line("Time", time(report));
     line(
         "Peak memory",
@@ -42,6 +47,22 @@ fn time(report: &JobReport) -> String {
             report.threads, report.units.total
         ),
     }
+}
+
+/// What became of the tensors; what fell back is named.
+fn tensors(counts: &TensorCounts, fallbacks: &[Fallback]) -> String {
+    let mut text = format!("{} quantized, {} kept as they are", counts.quantized, counts.kept);
+    if counts.as_computed > 0 {
+        text.push_str(&format!(", {} read back weight by weight", counts.as_computed));
+    }
+    if !fallbacks.is_empty() {
+        let named: Vec<&str> = fallbacks.iter().take(NAMED).map(|fallback| fallback.name.as_str()).collect();
+        text.push_str(&format!("; {} got less than the level promises: {}", fallbacks.len(), named.join(", ")));
+        if fallbacks.len() > NAMED {
+            text.push_str(&format!(" and {} more", fallbacks.len() - NAMED));
+        }
+    }
+    text
 }
 
 /// The status, and the tensor that lost most.
@@ -72,9 +93,23 @@ mod tests {
             bytes: 1,
             relative_error,
             sampled_rows: 4,
+            as_computed: None,
         };
         let tensors = [check("a", 0.01), check("b", 0.0712), check("c", 0.05)];
         assert_eq!(validation("valid", &tensors), "valid; largest relative error 0.0712 in b.stored (Q4_K)");
         assert_eq!(validation("unchecked", &[]), "unchecked: the plugin does not read its own format");
+    }
+    #[test]
+    fn what_fell_back_is_named() {
+        let mut counts = TensorCounts { quantized: 21, kept: 5, fallback: 0, as_computed: 0 };
+        assert_eq!(tensors(&counts, &[]), "21 quantized, 5 kept as they are");
+        let names: Vec<Fallback> =
+            (0..9).map(|i| Fallback { name: format!("m{i}"), reason: "no token".into() }).collect();
+        counts.as_computed = 21;
+        assert_eq!(
+            tensors(&counts, &names[..2]),
+            "21 quantized, 5 kept as they are, 21 read back weight by weight; 2 got less than the level promises: m0, m1"
+        );
+        assert!(tensors(&counts, &names).ends_with("m6, m7 and 1 more"));
     }
 }

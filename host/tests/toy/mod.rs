@@ -57,6 +57,7 @@ impl Place {
             memory_limit: None,
             checkpoints: Checkpoints::default(),
             allow_requantize: false,
+            on_fallback: Default::default(),
             overwrite: false,
             device: "cpu".into(),
             creator: "test".into(),

@@ -21,8 +21,8 @@ impl<'a> Output<'a> {
 
     /// Hands back whole rows of a source tensor as the output will reproduce them.
     ///
-    /// Levels whose later layers see quantized weights must do this for every linear; for others it is optional and
-    /// lets the host report the exact error of the whole tensor.
+    /// Levels whose later layers see quantized weights must do this for every linear; for others it is optional. Where all
+    /// rows of a tensor came back once, the host reads the finished output again and compares them, every bit.
     pub fn feedback(&self, tensor: usize, first_row: usize, rows: &[f32]) -> Result<(), Error> {
         Ok(self.raw.feedback(tensor as u32, first_row as u64, rows.into()).into_result()?)
     }

@@ -27,7 +27,7 @@ pub use descriptor::{
 pub use encoding::{WireError, decode, encode};
 pub use manifest::{MANIFEST_SECTION, MANIFEST_SECTION_MACH, Manifest};
 pub use plan::{LiteralSpan, OutputFile, Plan, PlanFault, Slot, StatisticsNeed, UnitNeed};
-pub use report::{Finding, Severity, UnitReport, ValidationReport};
+pub use report::{Fallback, Finding, Severity, UnitReport, ValidationReport};
 pub use request::{Request, StatisticsOffer};
 pub use role::Role;
 pub use smoothing::{Consumer, Fold, Folds, Producer, SmoothingGroup, SmoothingKind};

@@ -10,8 +10,31 @@ pub struct UnitReport {
     #[serde(default)]
     pub warnings: Vec<String>,
     /// Named figures, for example a loss per tensor.
+    ///
+    /// Figures of single modules are objects under the module's name; the host makes a table of them. Where they mean the
+    /// same, they are called what GPTQModel calls them: `loss`, `samples`, `damp`, `time` (seconds).
     #[serde(default)]
     pub figures: Map<String, Value>,
+    /// What was done in a simpler way than the level promises. Tell it with [`UnitReport::fall_back`].
+    #[serde(default)]
+    pub fallbacks: Vec<Fallback>,
+}
+
+impl UnitReport {
+    /// Says that a module or tensor was done in a simpler way, and warns of it.
+    pub fn fall_back(&mut self, name: &str, way: &str, reason: &str) {
+        self.warnings.push(format!("{name} {way}: {reason}"));
+        self.fallbacks.push(Fallback { name: name.to_owned(), reason: reason.to_owned() });
+    }
+}
+
+/// Something that was done in a simpler way than its level promises. A user may want the job to fail for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fallback {
+    /// The module or tensor.
+    pub name: String,
+    /// Why, as the end of a sentence.
+    pub reason: String,
 }
 
 /// Result of a structural check of files in the backend's own format.

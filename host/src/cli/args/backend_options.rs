@@ -33,7 +33,8 @@ fn argument(spec: &OptionSpec) -> Arg {
     };
     let argument = match &spec.kind {
         OptionKind::Text => argument.value_name("TEXT"),
-        OptionKind::Texts => argument.value_name("TEXT").action(ArgAction::Append),
+        // What is listed may begin with a dash, as in `--dynamic '-:REGEX'`.
+        OptionKind::Texts => argument.value_name("TEXT").action(ArgAction::Append).allow_hyphen_values(true),
         OptionKind::Flag => {
             let argument = argument.num_args(0..=1).require_equals(true).default_missing_value("true");
             argument.value_name("BOOL").hide_possible_values(true)
@@ -181,8 +182,9 @@ mod tests {
         assert_eq!(Value::Object(got), want);
         assert_eq!(options("").unwrap(), Map::new());
         assert_eq!(options("--keep-head=false").unwrap()["keep_head"], false);
-        let texts = options("--override-kv a=int:1 --override-kv b=str:x").unwrap();
-        assert_eq!(texts["override_kv"], serde_json::json!(["a=int:1", "b=str:x"]));
+        let texts = options("--override-kv a=int:1 --override-kv -:x=str --keep-head").unwrap();
+        assert_eq!(texts["override_kv"], serde_json::json!(["a=int:1", "-:x=str"]));
+        assert_eq!(texts["keep_head"], true);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `quantize`: the options that every format shares. A format's own options join once the format is known.
 
+use crate::job::OnFallback;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -53,6 +55,14 @@ pub struct QuantizeArgs {
         conflicts_with_all = ["quant_level", "tensor_type", "tensor_type_file", "group_size", "set"]
     )]
     pub plan: Option<PathBuf>,
+
+    /// Also write the result to a file: .json (what --format json prints), or .csv with a line for every module
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// What to do where a module gets less than its level promises, such as plain rounding because no token of the
+    /// calibration reached it: warn, or fail (exit code 6; finished work is kept)
+    #[arg(long, value_name = "WORD", default_value = "warn", value_parser = on_fallback())]
+    pub on_fallback: OnFallback,
 
     /// Types of single tensors.
     #[command(flatten)]
@@ -117,6 +127,11 @@ pub struct QuantizeArgs {
     pub set: Vec<(String, String)>,
 }
 
+fn on_fallback() -> impl TypedValueParser<Value = OnFallback> {
+    let parser = PossibleValuesParser::new(["warn", "fail"]);
+    parser.map(|word| if word == "fail" { OnFallback::Fail } else { OnFallback::Warn })
+}
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.replace('-', "_"), value.to_owned())),
@@ -140,7 +155,7 @@ mod tests {
     #[test]
     fn the_contract_s_options() {
         let line = "m gptq -q 4bit -o out -n name --calibration-data d.json --calibration-samples 64 --group-size 32 \
-                    --checkpoint-dir c --resume r --threads 2 --memory-limit 2GiB --set act_order=true --set a-b=c=d";
+                    --checkpoint-dir c --resume r --threads 2 --memory-limit 2GiB --set act_order=true --set a-b=c=d --on-fallback fail";
         let args = typed(line).unwrap();
         assert_eq!(
             (args.model.as_str(), args.output_format.as_str(), args.quant_level.as_deref()),
@@ -152,6 +167,7 @@ mod tests {
         assert_eq!((args.text.calibration_samples, args.group_size.as_deref()), (Some(64), Some("32")));
         assert_eq!((args.checkpoint_dir, args.resume), (Some("c".into()), Some(Some("r".into()))));
         assert_eq!((args.threads, args.memory_limit), (Some(2), Some(2 << 30)));
+        assert_eq!((args.on_fallback, args.report.as_deref()), (OnFallback::Fail, None));
         assert_eq!(args.set, [("act_order".into(), "true".into()), ("a_b".into(), "c=d".into())]);
     }
 
