@@ -144,8 +144,10 @@ impl Choices {
     }
 
     /// How a matrix of so many inputs is rounded.
-    pub fn method(&self, settings: Settings, columns: usize) -> Method {
-        let grid = Grid { bits: settings.bits, symmetric: settings.symmetric };
+    pub fn method(&self, settings: Settings, columns: usize, zeros: Zeros) -> Method {
+        // Readers of zeros less one disagree about a zero of 0.
+        let least_zero = u8::from(zeros == Zeros::LessOne);
+        let grid = Grid { least_zero, ..Grid::new(settings.bits, settings.symmetric) };
         let usual = Method::new(grid, settings.group_of(columns));
         let polish = self.polish.unwrap_or(usual.polish);
         Method { order: self.order, damp: self.damp, candidates: self.candidates, polish, ..usual }

@@ -147,8 +147,10 @@ fn what_had_no_gram_matrix_is_named() {
     assert_eq!(warnings.len(), 3);
     let expected = "model.layers.0.self_attn.q_proj was rounded to nearest: there is no Gram matrix of its input";
     assert_eq!(warnings[0], expected);
+    let fallbacks: Vec<&str> = written.reports[1].fallbacks.iter().map(|fallback| fallback.name.as_str()).collect();
+    assert_eq!(fallbacks, ["self_attn.q_proj", "mlp.up_proj", "mlp.down_proj"].map(|m| format!("model.layers.0.{m}")));
     let figures = &written.reports[1].figures["model.layers.0.mlp.down_proj"];
-    assert_eq!((&figures["bits"], &figures["group_size"], &figures["tokens"]), (&4.into(), &32.into(), &0.into()));
+    assert_eq!((&figures["bits"], &figures["group_size"], &figures["samples"]), (&4.into(), &32.into(), &0.into()));
     assert!(figures["relative_error"].is_null() && figures["fallback"].is_string());
     let needs = &written.plan.units;
     assert_eq!((needs.len(), needs[0].unit, needs[0].statistics.len()), (1, 1, 3));
@@ -345,8 +347,10 @@ fn gram_matrices_lower_the_error_at_the_output_and_reports_state_it() {
                 assert!((stated / found - 1.0).abs() < 0.02, "{options} {module}: {stated} stated, {found} found");
                 let before = error_at_the_output(&model, &nearest, tensor, gram);
                 assert!(found < 0.7 * before, "{options} {module}: {found} of {before}");
-                assert_eq!((&figures["tokens"], &figures["fallback"]), (&200.into(), &Value::Null));
-                assert!(figures["damp"].as_f64().unwrap() > 0.04);
+                assert_eq!((&figures["samples"], &figures["fallback"]), (&200.into(), &Value::Null));
+                assert!(figures["damp"].as_f64().unwrap() > 0.04 && figures["time"].is_f64());
+                let per_token = figures["loss"].as_f64().unwrap() * 200.0 * 200.0;
+                assert!(per_token > 0.0 && figures["loss"].as_f64().unwrap() < per_token);
             }
             assert_eq!(json_of(&written, "quantize_config.json")["desc_act"], order == "descending");
             // Whatever moved, the reader gives back what was fed back.
@@ -382,4 +386,72 @@ fn missing_gram_matrices_are_told_before_the_work() {
     request.statistics.clear();
     let error = backend.open_session(&Alone::default(), &model, &request).err().unwrap();
     assert_eq!(error.kind, Kind::MissingStatistics);
+}
+
+/// The Gram matrix of the first tokens.
+fn gram_of(columns: usize, tokens: usize, input: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    let mut gram = vec![0f32; columns * columns];
+    for token in 0..tokens {
+        for (place, value) in gram.iter_mut().enumerate() {
+            *value += input(token, place / columns) * input(token, place % columns);
+        }
+    }
+    gram
+}
+
+#[test]
+fn gram_matrices_of_low_rank_are_no_reason_to_fall_back() {
+    let model = tiny();
+    let wave = |token: usize, column: usize| ((token * 17 + column * 11) % 23) as f32 / 23.0 - 0.3;
+    let alive = |token: usize, column: usize| if column % 5 == 2 { 0.0 } else { wave(token, column) };
+    let huge = |token: usize, column: usize| if column == 7 { 3e4 } else { wave(token, column) };
+    for (name, tokens, gram) in [
+        ("one token", 1, gram_of(64, 1, wave)),
+        ("three tokens", 3, gram_of(64, 3, wave)),
+        ("the same token again and again", 500, gram_of(64, 500, |_, column| wave(1, column))),
+        ("inputs that are always zero", 90, gram_of(64, 90, alive)),
+        ("one input far above all", 90, gram_of(64, 90, huge)),
+        ("hardly anything", 90, gram_of(64, 90, |t, c| wave(t, c) * 1e-18)),
+    ] {
+        for (level, damp) in [("4bit", 0.05), ("2bit", 0.05), ("4bit", 0.0), ("2bit", 0.0)] {
+            let options = json!({ "group_size": 32, "damp": damp });
+            let grams: [(&[usize], u64, Vec<f32>); 1] = [(&[2, 5], tokens, gram.clone())];
+            let written = quantize_with(&model, level, options.clone(), &grams).unwrap();
+            let nearest = quantize(&model, level, options).unwrap();
+            let fallbacks = &written.reports[1].fallbacks;
+            assert_eq!(fallbacks.len(), 1, "{name}: only down_proj has no Gram matrix: {fallbacks:?}");
+            for tensor in [2, 5] {
+                let (now, before) = [&written, &nearest].map(|w| error_at_the_output(&model, w, tensor, &gram)).into();
+                assert!(now.is_finite() && now <= before, "{name}, {level}, {damp}: {now} after {before}");
+            }
+            comes_back(&model, &written, f32::MAX);
+        }
+    }
+}
+
+#[test]
+fn rarely_reached_matrices_are_damped_more() {
+    let wave = |token: usize, column: usize| ((token * 17 + column * 11) % 23) as f32 / 23.0 - 0.3;
+    for (tokens, damp) in [(640, 0.05), (64, 0.05), (16, 0.2), (2, 1.0)] {
+        let grams: [(&[usize], u64, Vec<f32>); 1] = [(&[2], tokens, gram_of(64, tokens as usize, wave))];
+        let written = quantize_with(&tiny(), "4bit-g32-sym", json!({}), &grams).unwrap();
+        let figures = &written.reports[1].figures["model.layers.0.self_attn.q_proj"];
+        assert!((figures["damp"].as_f64().unwrap() - damp).abs() < 1e-6, "{tokens} tokens: {figures}");
+    }
+}
+
+#[test]
+fn inputs_that_fill_no_words_are_refused_before_the_work() {
+    let odd = |columns: u64| {
+        let shape = [8, columns];
+        Tiny::new(&[("model.layers.0.mlp.up_proj.weight", "ffn_up", 1, &shape)], |_, i| (i % 9) as f32 * 0.1)
+    };
+    for (columns, level) in [(36, "4bit"), (60, "3bit"), (30, "8bit"), (20, "2bit")] {
+        let backend = Backend::in_process(GptqBackend).unwrap();
+        let mut request = request(level, json!({ "group_size": 8 }));
+        request.statistics.iter_mut().for_each(|offer| offer.tensor = 0);
+        let error = backend.open_session(&Alone::default(), &odd(columns), &request).err();
+        let message = error.map(|error| error.message).unwrap_or_default();
+        assert!(message.contains("do not fill whole words"), "{columns} at {level}: {message}");
+    }
 }

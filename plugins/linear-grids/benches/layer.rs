@@ -29,7 +29,7 @@ fn main() {
         }
     }
     let weights: Vec<f32> = (0..rows * columns).map(|_| noise() * 0.05).collect();
-    let method = Method::new(Grid { bits: 4, symmetric: true }, 128);
+    let method = Method::new(Grid::new(4, true), 128);
     let start = thread_seconds();
     let factor = Factor::of(&gram, columns, &method, &Alone).expect("positive definite").expect("not stopped");
     let seconds = thread_seconds() - start;
@@ -41,7 +41,7 @@ fn main() {
     {
         let method = Method { candidates, polish, ..method };
         let start = thread_seconds();
-        let rounded = round(&weights, &gram, &factor, &method);
+        let rounded = round(&weights, &gram, &factor, &method, &|| false).unwrap();
         let seconds = thread_seconds() - start;
         let useful = rows as f64 * (columns as f64).powi(2);
         let relative = rounded.error / rounded.size;

@@ -195,7 +195,7 @@ mod tests {
     use crate::{Alone, Grid};
 
     fn method(group: usize, order: Order) -> Method {
-        Method { order, ..Method::new(Grid { bits: 4, symmetric: true }, group) }
+        Method { order, ..Method::new(Grid::new(4, true), group) }
     }
 
     fn gram(columns: usize, tokens: usize) -> Vec<f32> {

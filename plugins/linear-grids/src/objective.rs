@@ -12,11 +12,19 @@ const TILE: usize = 256;
 /// # Panics
 /// If `weights` are not whole rows, or `gram` is not `[columns, columns]`.
 pub fn size(weights: &[f32], gram: &[f32], columns: usize) -> f64 {
+    size_unless(weights, gram, columns, &|| false).unwrap_or_default()
+}
+
+/// The same; `None` if it was stopped.
+pub(crate) fn size_unless(weights: &[f32], gram: &[f32], columns: usize, stop: &dyn Fn() -> bool) -> Option<f64> {
     let rows = weights.len() / columns;
     let w = MatRef::from_row_major_slice(weights, rows, columns);
     let g = MatRef::from_row_major_slice(gram, columns, columns);
     let mut sum = 0.0;
     for start in (0..columns).step_by(TILE) {
+        if stop() {
+            return None;
+        }
         let width = TILE.min(columns - start);
         let mut product = Mat::<f32>::zeros(rows, width);
         let (above, here) = (g.submatrix(0, start, start, width), g.submatrix(start, start, width, width));
@@ -28,5 +36,5 @@ pub fn size(weights: &[f32], gram: &[f32], columns: usize) -> f64 {
             }
         }
     }
-    sum
+    Some(sum)
 }

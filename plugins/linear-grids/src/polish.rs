@@ -1,4 +1,5 @@
-//! Coordinate descent after rounding: scales refitted, then single codes moved, as long as the output's error falls.
+//! Coordinate descent after rounding: scales refitted, then single codes moved, as long as the output's error falls. G is
+//! damped here as it is in the factor: for matrices that few tokens reached it would else say nothing about most changes.
 //!
 //! With R = dW G, changing column j of a row by t changes its error by 2 t R_j + t^2 G_jj, so the best code is the one nearest
 //! to w_j + dW_j - R_j / G_jj (QuantEase, arXiv 2309.01885). The best change of a group's scale for codes as they are is
@@ -14,8 +15,15 @@ use crate::{Factor, Grid, Method, Steps};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// Polishes codes and steps in place; gives tr(dW G dW^T).
-pub(crate) fn polish(panel: &mut Panel, gram: &[f32], factor: &Factor, method: &Method, rounds: usize) -> f64 {
+/// Polishes codes and steps in place; gives tr(dW G dW^T), or `None` if it was stopped.
+pub(crate) fn polish(
+    panel: &mut Panel,
+    gram: &[f32],
+    factor: &Factor,
+    method: &Method,
+    rounds: usize,
+    stop: &dyn Fn() -> bool,
+) -> Option<f64> {
     let (columns, stacks) = (factor.columns(), panel.stacks);
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); method.groups(columns)];
     factor.groups().iter().enumerate().for_each(|(column, group)| members[*group as usize].push(column));
@@ -23,10 +31,16 @@ pub(crate) fn polish(panel: &mut Panel, gram: &[f32], factor: &Factor, method: &
     let mut gradient = vec![ZERO; columns * stacks];
     let all: Vec<usize> = (0..columns).collect();
     add_product(&mut gradient, &changes, gram, &all, stacks);
+    let ridge = factor.ridge() as f32;
+    add_ridge(&mut gradient, &changes, ridge);
     for _ in 0..rounds {
         for (number, members) in members.iter().enumerate() {
-            let square: Vec<f32> =
+            if stop() {
+                return None;
+            }
+            let mut square: Vec<f32> =
                 members.iter().flat_map(|i| members.iter().map(move |j| gram[i * columns + j])).collect();
+            square.iter_mut().step_by(members.len() + 1).for_each(|value| *value += ridge);
             let mut moved = vec![ZERO; members.len() * stacks];
             for stack in 0..stacks {
                 let of = |lines: &[Line]| members.iter().map(|column| lines[column * stacks + stack]).collect();
@@ -53,11 +67,22 @@ pub(crate) fn polish(panel: &mut Panel, gram: &[f32], factor: &Factor, method: &
                 }
             }
             add_product(&mut gradient, &moved, gram, members, stacks);
+            for (place, column) in members.iter().enumerate() {
+                add_ridge(&mut gradient[column * stacks..][..stacks], &moved[place * stacks..][..stacks], ridge);
+            }
         }
     }
-    let product = |(change, gradient): (&f32, &f32)| f64::from(*change) * f64::from(*gradient);
+    let product = |(change, gradient): (&f32, &f32)| {
+        f64::from(*change) * (f64::from(*gradient) - f64::from(ridge) * f64::from(*change))
+    };
     let error: f64 = changes.as_flattened().iter().zip(gradient.as_flattened()).map(product).sum();
-    error.max(0.0)
+    Some(error.max(0.0))
+}
+
+/// Adds the damping's share of the gradient.
+fn add_ridge(gradient: &mut [Line], changes: &[Line], ridge: f32) {
+    let lines = gradient.as_flattened_mut().iter_mut().zip(changes.as_flattened());
+    lines.for_each(|(gradient, change)| *gradient += ridge * change);
 }
 
 /// Adds G[members, :]^T times changes of these columns to the gradient of all.
@@ -118,8 +143,8 @@ impl Group<'_> {
         let mut by = ZERO;
         for lane in 0..LANES {
             let wanted = old.scale[lane] - slope[lane] / curve[lane];
-            // Not a number where all codes are zero; below zero where they were chosen for other weights.
-            if wanted.is_finite() && wanted > 0.0 {
+            // Not a number where all codes are zero; of the other sign where they were chosen for other weights.
+            if wanted.is_finite() && wanted * old.scale[lane] > 0.0 {
                 let scale = stored(wanted);
                 let change = scale - old.scale[lane];
                 if 2.0 * change * slope[lane] + change * change * curve[lane] < 0.0 {

@@ -6,11 +6,11 @@
 //! of e_i^2 is what it adds to dW H dW^T. On the models of the tests this is worth a third of the perplexity that 2 bits
 //! cost. Groups longer than [`LONGEST_TRIAL`] are judged without feedback, by (w_i - q_i)^2 / U_ii^2.
 //!
-//! Candidates: shares of the steps that just reach all weights, evenly from `most` to `least` of [`shares`], then two more
-//! around the best; for grids with a zero of their own, also both neighbours of the zero.
+//! Candidates: shares of the range that just holds all weights, evenly from `most` to `least` of [`shares`], for symmetric
+//! grids with the odd code on either side; then two more around the best; for grids with a zero of their own, also either
+//! end of the range by itself and both neighbours of the zero.
 
 use crate::feedback::{LaneSteps, feed};
-use crate::grid::stored;
 use crate::lanes::{LANES, Line, ZERO, widest};
 use crate::{Factor, Grid, Method, Steps};
 
@@ -22,7 +22,7 @@ fn shares(grid: Grid) -> (f32, f32) {
     match grid.bits {
         ..=2 => (1.0, 0.4),
         3 => (1.0, 0.6),
-        4 => (1.05, 0.7),
+        4 => (1.05, 0.77),
         _ => (1.0, 0.9),
     }
 }
@@ -30,55 +30,81 @@ fn shares(grid: Grid) -> (f32, f32) {
 /// Chooses the steps of every lane for the columns at `start..` of the order.
 pub(crate) fn choose(lines: &[Line], factor: &Factor, start: usize, method: &Method) -> [Steps; LANES] {
     let grid = method.grid;
-    let reaching: [Steps; LANES] = std::array::from_fn(|lane| {
-        let weights: Vec<f32> = lines.iter().map(|line| line[lane]).collect();
-        grid.reaching(&weights)
+    let ends: [(f32, f32); LANES] = std::array::from_fn(|lane| {
+        lines.iter().fold((0.0, 0.0), |(low, high), line| (f32::min(low, line[lane]), f32::max(high, line[lane])))
     });
+    let mut search = Search {
+        ends,
+        grid,
+        best: ends.map(|(low, high)| grid.spanning(low, high)),
+        shares: [(1.0, 1.0); LANES],
+        loss: [f32::INFINITY; LANES],
+        judge: |steps: &LaneSteps| judge(lines, factor, start, grid, steps),
+    };
     if method.candidates < 2 {
-        return reaching;
+        return search.best;
     }
-    let mut best = Best { steps: reaching, share: [1.0; LANES], loss: [f32::INFINITY; LANES] };
-    let scaled = |steps: Steps, share: f32| Steps { scale: stored(steps.scale * share), ..steps };
     let (most, least) = shares(grid);
     let gap = (most - least) / (method.candidates - 1) as f32;
     for candidate in 0..method.candidates {
         let share = most - gap * candidate as f32;
-        best.take([share; LANES], &reaching.map(|steps| scaled(steps, share)), |steps| {
-            judge(lines, factor, start, grid, steps)
-        });
-    }
-    let middle = best.share;
-    for side in [0.5, -0.5] {
-        let share = middle.map(|share| share + gap * side);
-        let steps = std::array::from_fn(|lane| scaled(reaching[lane], share[lane]));
-        best.take(share, &steps, |steps| judge(lines, factor, start, grid, steps));
-    }
-    if !grid.symmetric {
-        let middle = best.steps;
-        for side in [-1i16, 1] {
-            let moved = |steps: Steps| Steps {
-                zero: (i16::from(steps.zero) + side).clamp(0, grid.most() as i16) as u8,
-                ..steps
-            };
-            best.take(best.share, &middle.map(moved), |steps| judge(lines, factor, start, grid, steps));
+        search.take([(share, share); LANES]);
+        if grid.symmetric {
+            search.take([(-share, -share); LANES]);
         }
     }
-    best.steps
+    for side in [0.5, -0.5] {
+        let by = gap * side;
+        let around = search.shares;
+        search.take(around.map(|(low, high)| (low + by * low.signum(), high + by * high.signum())));
+    }
+    if !grid.symmetric {
+        for by in [gap, 0.5 * gap] {
+            for (low, high) in [(-by, 0.0), (by, 0.0), (0.0, -by), (0.0, by)] {
+                let around = search.shares;
+                search.take(around.map(|around| (around.0 + low, around.1 + high)));
+            }
+        }
+        let middle = search.best;
+        for side in [-1i16, 1] {
+            let zero = |steps: Steps| {
+                (i16::from(steps.zero) + side).clamp(i16::from(grid.least_zero), grid.most() as i16) as u8
+            };
+            search.try_out(search.shares, middle.map(|steps| Steps { zero: zero(steps), ..steps }));
+        }
+    }
+    search.best
 }
 
-struct Best {
-    steps: [Steps; LANES],
-    share: Line,
+/// The best steps of every lane so far.
+struct Search<J> {
+    /// Smallest and largest weight, or zero.
+    ends: [(f32, f32); LANES],
+    grid: Grid,
+    best: [Steps; LANES],
+    /// Shares of the ends that the best steps span; below zero with the odd code on the other side.
+    shares: [(f32, f32); LANES],
     loss: Line,
+    judge: J,
 }
 
-impl Best {
+impl<J: Fn(&LaneSteps) -> Line> Search<J> {
+    /// Tries the steps that span shares of the ends.
+    fn take(&mut self, shares: [(f32, f32); LANES]) {
+        let steps = std::array::from_fn(|lane| {
+            let ((low, high), (of_low, of_high)) = (self.ends[lane], shares[lane]);
+            let steps = self.grid.spanning(low * of_low.abs(), high * of_high.abs());
+            Steps { scale: steps.scale.copysign(of_low), ..steps }
+        });
+        self.try_out(shares, steps);
+    }
+
     /// Tries steps; each lane keeps the better ones, the earlier of equals.
-    fn take(&mut self, share: Line, steps: &[Steps; LANES], judge: impl FnOnce(&LaneSteps) -> Line) {
-        let loss = judge(&LaneSteps::of(steps));
+    fn try_out(&mut self, shares: [(f32, f32); LANES], steps: [Steps; LANES]) {
+        let loss = (self.judge)(&LaneSteps::of(&steps));
         for lane in 0..LANES {
             if loss[lane] < self.loss[lane] {
-                (self.loss[lane], self.steps[lane], self.share[lane]) = (loss[lane], steps[lane], share[lane]);
+                (self.loss[lane], self.best[lane], self.shares[lane]) = (loss[lane], steps[lane], shares[lane]);
             }
         }
     }

@@ -8,7 +8,7 @@
 
 use crate::feedback::{LaneSteps, feed};
 use crate::lanes::{LANES, Line, ZERO, widest};
-use crate::objective::size;
+use crate::objective::size_unless;
 use crate::polish::polish;
 use crate::range;
 use crate::{Factor, Method, Steps};
@@ -35,26 +35,33 @@ pub struct Rounded {
 }
 
 /// Rounds rows with the Gram matrix `[columns, columns]` of their input and its factor, which was made by the same method.
+/// `stop` is asked every few milliseconds of work; `None` if it said so.
 ///
 /// # Panics
 /// If `weights` are not whole rows, or `gram` has another size than the factor.
-pub fn round(weights: &[f32], gram: &[f32], factor: &Factor, method: &Method) -> Rounded {
+pub fn round(
+    weights: &[f32],
+    gram: &[f32],
+    factor: &Factor,
+    method: &Method,
+    stop: &dyn Fn() -> bool,
+) -> Option<Rounded> {
     let columns = factor.columns();
     assert!(columns > 0 && weights.len().is_multiple_of(columns), "whole rows of {columns} weights");
     assert_eq!(gram.len(), columns * columns, "a Gram matrix of {columns} columns");
     let mut rounded = Rounded::default();
     for weights in weights.chunks(STACKS * LANES * columns) {
         let mut panel = Panel::of(weights, factor, method);
-        panel.round(factor, method);
+        panel.round(factor, method, stop)?;
         let error = match method.polish {
             0 => panel.error(factor),
-            rounds => polish(&mut panel, gram, factor, method, rounds),
+            rounds => polish(&mut panel, gram, factor, method, rounds, stop)?,
         };
         rounded.error += error;
-        rounded.size += size(weights, gram, columns);
+        rounded.size += size_unless(weights, gram, columns, stop)?;
         panel.put(weights.len() / columns, &mut rounded);
     }
-    rounded
+    Some(rounded)
 }
 
 /// Up to [`STACKS`] times [`LANES`] rows at work. Lines of the stacks of one column stand behind each other.
@@ -98,7 +105,7 @@ impl Panel {
         }
     }
 
-    fn round(&mut self, factor: &Factor, method: &Method) {
+    fn round(&mut self, factor: &Factor, method: &Method, stop: &dyn Fn() -> bool) -> Option<()> {
         let stacks = self.stacks;
         for (places, group) in factor.runs() {
             for stack in 0..stacks {
@@ -106,6 +113,9 @@ impl Panel {
                 self.steps[*group as usize * stacks + stack] = range::choose(&lines, factor, places.start, method);
             }
             for start in places.clone().step_by(BLOCK) {
+                if stop() {
+                    return None;
+                }
                 let end = places.end.min(start + BLOCK);
                 let mut errors = vec![ZERO; (end - start) * stacks];
                 for stack in 0..stacks {
@@ -130,6 +140,7 @@ impl Panel {
                 self.pass_on(&errors, factor, start, end);
             }
         }
+        Some(())
     }
 
     fn stack(&self, places: std::ops::Range<usize>, stack: usize) -> Vec<Line> {

@@ -39,7 +39,7 @@ fn weights(rows: usize, columns: usize, seed: u64) -> Vec<f32> {
 }
 
 fn method(bits: u32, symmetric: bool, group: usize) -> Method {
-    Method::new(Grid { bits, symmetric }, group)
+    Method::new(Grid::new(bits, symmetric), group)
 }
 
 fn value(rounded: &Rounded, groups: &[u32], columns: usize, count: usize, row: usize, column: usize) -> f64 {
@@ -80,7 +80,7 @@ fn the_reported_error_is_the_quadratic_form() {
     ] {
         let method = Method { order, polish, ..method(bits, symmetric, group) };
         let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
-        let rounded = round(&weights, &gram, &factor, &method);
+        let rounded = round(&weights, &gram, &factor, &method, &|| false).unwrap();
         let exact = error(&weights, &rounded, factor.groups(), &gram, method.groups(columns));
         let size: f64 = {
             let zeros = Rounded { codes: vec![0; weights.len()], ..rounded.clone() };
@@ -113,7 +113,7 @@ fn every_step_lowers_the_error() {
         ] {
             let method = Method { order, candidates, polish, ..plain };
             let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
-            let after = of(&round(&weights, &gram, &factor, &method));
+            let after = of(&round(&weights, &gram, &factor, &method, &|| false).unwrap());
             assert!(after < before, "{bits} {symmetric} {candidates} {polish}: {after} after {before}");
             before = after;
         }
@@ -126,7 +126,7 @@ fn codes_are_those_of_the_textbook() {
     let (gram, weights) = (gram(columns, 400, 5), weights(rows, columns, 6));
     let method = Method { order: Order::Natural, candidates: 1, ..method(4, true, group) };
     let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
-    let rounded = round(&weights, &gram, &factor, &method);
+    let rounded = round(&weights, &gram, &factor, &method, &|| false).unwrap();
     let inverse = upper_factor_of_inverse(&gram, columns, 0.05);
     let mut differ = 0;
     for (row, weights) in weights.chunks(columns).enumerate() {
@@ -189,10 +189,10 @@ fn rows_do_not_see_each_other() {
     let (gram, weights) = (gram(columns, 200, 7), weights(50, columns, 8));
     let method = Method { polish: 1, ..method(3, false, group) };
     let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
-    let whole = round(&weights, &gram, &factor, &method);
+    let whole = round(&weights, &gram, &factor, &method, &|| false).unwrap();
     let (mut codes, mut steps) = (Vec::new(), Vec::new());
     for rows in weights.chunks(7 * columns) {
-        let part = round(rows, &gram, &factor, &method);
+        let part = round(rows, &gram, &factor, &method, &|| false).unwrap();
         codes.extend(part.codes);
         steps.extend(part.steps);
     }
@@ -209,7 +209,7 @@ fn weights_on_the_grid_stay() {
     // One weight at the end of every group's range, so that the steps that reach all are these steps.
     weights.chunks_mut(32).for_each(|group| group[3] = -7.5 * 0.125);
     let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
-    let rounded = round(&weights, &gram, &factor, &method);
+    let rounded = round(&weights, &gram, &factor, &method, &|| false).unwrap();
     assert!(rounded.error < 1e-3 * rounded.size, "{} of {}", rounded.error, rounded.size);
 }
 
@@ -229,9 +229,9 @@ fn odd_inputs_give_codes_all_the_same() {
         for symmetric in [true, false] {
             let method = Method { polish: 1, ..method(4, symmetric, group) };
             let factor = Factor::of(&dead, columns, &method, &Alone).unwrap().unwrap();
-            let rounded = round(&weights, &dead, &factor, &method);
+            let rounded = round(&weights, &dead, &factor, &method, &|| false).unwrap();
             assert!(rounded.codes.iter().all(|code| *code < 16));
-            assert!(rounded.steps.iter().all(|steps| steps.scale > 0.0 && steps.scale.is_finite()));
+            assert!(rounded.steps.iter().all(|steps| steps.scale != 0.0 && steps.scale.is_finite()));
         }
     }
 }
@@ -246,10 +246,70 @@ fn dead_columns_are_rounded_to_nearest() {
     let weights = weights(16, columns, 14);
     let method = Method { candidates: 1, ..method(8, true, 64) };
     let factor = Factor::of(&dead, columns, &method, &Alone).unwrap().unwrap();
-    let rounded = round(&weights, &dead, &factor, &method);
+    let rounded = round(&weights, &dead, &factor, &method, &|| false).unwrap();
     for row in 0..16 {
         let value = value(&rounded, factor.groups(), columns, 1, row, 20);
         let steps = rounded.steps[row];
-        assert!((value - f64::from(weights[row * columns + 20])).abs() <= 0.51 * f64::from(steps.scale));
+        assert!((value - f64::from(weights[row * columns + 20])).abs() <= 0.51 * f64::from(steps.scale.abs()));
+    }
+}
+
+#[test]
+fn the_code_without_an_opposite_stands_on_either_side() {
+    let (columns, group) = (64, 32);
+    let gram = gram(columns, 300, 15);
+    let method = method(4, true, group);
+    let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
+    for side in [1.0, -1.0] {
+        // Eight steps to one side, seven at most to the other.
+        let mut weights: Vec<f32> = (0..columns * 32).map(|i| ((i * 7 + i / 13) % 15) as f32 - 7.0).collect();
+        weights.chunks_mut(group).for_each(|group| group[5] = 8.0 * side);
+        let share = 0.125;
+        weights.iter_mut().for_each(|weight| *weight *= share);
+        let rounded = round(&weights, &gram, &factor, &method, &|| false).unwrap();
+        assert!(rounded.error < 2e-3 * rounded.size, "{side}: {} of {}", rounded.error, rounded.size);
+        let turned = rounded.steps.iter().filter(|steps| steps.scale * side > 0.0).count();
+        assert!(turned < rounded.steps.len() / 4, "{side}: {turned} of {}", rounded.steps.len());
+    }
+}
+
+#[test]
+fn zeros_below_the_least_are_never_chosen() {
+    let (columns, group) = (64, 16);
+    let gram = gram(columns, 300, 16);
+    // Nothing is negative: a zero of 0 would be best.
+    let weights: Vec<f32> = weights(40, columns, 17).iter().map(|weight| weight.abs()).collect();
+    let error = |least_zero: u8| {
+        let grid = Grid { least_zero, ..Grid::new(3, false) };
+        let method = Method { polish: 1, ..Method::new(grid, group) };
+        let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
+        let rounded = round(&weights, &gram, &factor, &method, &|| false).unwrap();
+        let plain = nearest(&weights, columns, &method);
+        let zeros = || rounded.steps.iter().chain(&plain.steps).map(|steps| steps.zero);
+        assert!(zeros().all(|zero| zero >= least_zero), "{least_zero}");
+        (rounded.error, zeros().any(|zero| zero == 0))
+    };
+    let ((free, used), (held, _)) = (error(0), error(1));
+    assert!(used && free < held && held < 2.0 * free, "{free} {held}");
+}
+
+#[test]
+fn a_wish_to_stop_is_heard_between_columns() {
+    let columns = 512;
+    let gram = gram(columns, 40, 18);
+    let weights = weights(300, columns, 19);
+    let method = Method { polish: 1, ..method(4, true, 64) };
+    let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
+    let asked = std::cell::Cell::new(0);
+    let stop_at = |last: usize| {
+        asked.set(0);
+        let stop = || asked.replace(asked.get() + 1) >= last;
+        round(&weights, &gram, &factor, &method, &stop).is_none()
+    };
+    assert!(!stop_at(usize::MAX));
+    let all = asked.get();
+    assert!(all > 2 * 512 / 128, "{all} times in two panels");
+    for last in [0, 1, 5, all / 2, all - 1] {
+        assert!(stop_at(last) && asked.get() == last + 1, "stopped at {last}, asked {} times", asked.get());
     }
 }

@@ -29,7 +29,7 @@ pub fn quantization(choices: &Choices, zeros: Zeros, creator: &str) -> Value {
             "candidates": choices.candidates,
             "damp_percent": rounded(choices.damp),
             "mse": 0.0,
-            "polish": choices.method(settings, usize::MAX).polish,
+            "polish": choices.method(settings, usize::MAX, zeros).polish,
             "quantizer": [quantizer],
             "static_groups": false,
             "true_sequential": false,

@@ -1,4 +1,4 @@
-//! What is told of every matrix: settings, error at the output, damping, tokens, and what was rounded to nearest and why.
+//! What is told of every matrix: settings, error at the output, damping, tokens, time, and what was rounded to nearest and why.
 
 use super::matrix::{Job, Outcome};
 use super::shared::Shared;
@@ -6,33 +6,41 @@ use llmq_linear_grids::Factor;
 use llmq_plugin_api::wire::UnitReport;
 use serde_json::{Value, json};
 
-/// Notes one matrix.
-pub fn note(report: &mut UnitReport, job: &Job, shared: &Shared, factor: Result<&Factor, &String>, outcome: &Outcome) {
+/// One matrix that is done.
+pub struct Told<'a> {
+    /// The matrix.
+    pub job: &'a Job<'a>,
+    /// Its Gram matrix.
+    pub shared: &'a Shared<'a>,
+    /// Its factor, or why there is none.
+    pub factor: Result<&'a Factor, &'a String>,
+    /// What rounding did.
+    pub outcome: Outcome,
+    /// How long it took; one matrix of those that share a factor has the time of that as well.
+    pub seconds: f64,
+}
+
+/// Notes one matrix. `loss`, `samples`, `damp` and `time` are what GPTQModel calls so; its loss is the error over the square
+/// of the tokens, of the damped matrix (ours is of the Gram matrix itself, so a little smaller).
+pub fn note(report: &mut UnitReport, told: &Told) {
+    let Told { job, outcome, factor, .. } = told;
     let module = &job.linear.module;
-    let relative = match (factor, outcome.size > 0.0) {
-        (Ok(_), true) => Value::from(outcome.error / outcome.size),
-        (Ok(_), false) => Value::from(0.0),
-        // Without a Gram matrix nobody knows what the rounding does to the output.
-        (Err(_), _) => Value::Null,
-    };
+    let tokens = told.shared.gram.map_or(0, |gram| gram.count);
+    // Without a Gram matrix nobody knows what the rounding does to the output.
+    let known = |value: f64| factor.map_or(Value::Null, |_| Value::from(value));
     let figures = json!({
+        "loss": known(outcome.error / (tokens.max(1) as f64).powi(2)),
+        "samples": tokens,
+        "damp": factor.map(Factor::damp).ok(),
+        "time": (told.seconds * 1e3).round() / 1e3,
         "bits": job.linear.settings.bits,
         "group_size": job.linear.settings.group,
         "sym": job.linear.settings.symmetric,
-        "damp": factor.map(Factor::damp).ok(),
-        "tokens": shared.gram.map_or(0, |gram| gram.count),
-        "relative_error": relative,
+        "relative_error": known(if outcome.size > 0.0 { outcome.error / outcome.size } else { 0.0 }),
         "fallback": factor.err(),
     });
     report.figures.insert(module.clone(), figures);
     if let Err(reason) = factor {
-        report.warnings.push(format!("{module} was rounded to nearest: {reason}"));
-    }
-    if outcome.moved > 0 {
-        let weights = job.linear.rows * job.linear.columns;
-        report.warnings.push(format!(
-            "{module}: {} of {weights} weights lost one step, because checkpoint format gptq cannot hold a zero of 0",
-            outcome.moved
-        ));
+        report.fall_back(module, "was rounded to nearest", reason);
     }
 }

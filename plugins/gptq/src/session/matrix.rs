@@ -3,7 +3,7 @@
 use super::{ROWS, store};
 use crate::choices::Zeros;
 use crate::plan::{Linear, Packed};
-use llmq_linear_grids::{Factor, Grid, Method, Rounded, Steps, nearest, round};
+use llmq_linear_grids::{Factor, Method, Rounded, Steps, nearest, round};
 use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Tensor};
 use llmq_safetensors_folders::work::{Progress, weights};
 use std::sync::Mutex;
@@ -30,8 +30,6 @@ pub struct Outcome {
     pub error: f64,
     /// tr(W G W^T).
     pub size: f64,
-    /// Codes that were moved so that a zero of 0 can be stored.
-    pub moved: usize,
 }
 
 /// All codes and steps of a matrix.
@@ -78,10 +76,13 @@ pub fn quantize(
         let mut block = blocks[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let weights = weights::read(job.tensor, number * ROWS, block.codes.len())?;
         let rounded = match factor {
-            Ok((factor, gram)) => round(&weights, gram, factor, &job.method),
+            Ok((factor, gram)) => {
+                let stop = || cx.check().is_err();
+                round(&weights, gram, factor, &job.method, &stop).ok_or_else(Error::cancelled)?
+            }
             Err(_) => nearest(&weights, columns, &job.method),
         };
-        block.take(job, rounded, assigned)?;
+        block.take(job, rounded)?;
         let values = block.values(columns, groups, assigned);
         out.feedback(job.tensor.index, number * ROWS, &values)?;
         progress.add(values.len());
@@ -93,25 +94,21 @@ pub fn quantize(
         let of = block.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).outcome;
         outcome.error += of.error;
         outcome.size += of.size;
-        outcome.moved += of.moved;
     }
     store::write(cx, job, &Coded { codes: &codes, steps: &steps, groups: assigned }, out)?;
     Ok(outcome)
 }
 
 impl Block<'_> {
-    /// Takes over codes and steps, zeros as they can be stored.
-    fn take(&mut self, job: &Job, rounded: Rounded, assigned: &[u32]) -> Result<(), Error> {
+    /// Takes over codes and steps.
+    fn take(&mut self, job: &Job, rounded: Rounded) -> Result<(), Error> {
         if rounded.codes.len() != self.codes.len() || rounded.steps.len() != self.steps.len() {
             let message = format!("{} codes and {} steps were made", rounded.codes.len(), rounded.steps.len());
             return Err(Error::new(Kind::Other, message).subject(job.tensor.name));
         }
         self.codes.copy_from_slice(&rounded.codes);
         self.steps.copy_from_slice(&rounded.steps);
-        self.outcome = Outcome { error: rounded.error, size: rounded.size, moved: 0 };
-        if job.zeros == Zeros::LessOne && !job.method.grid.symmetric {
-            self.outcome.moved = raise(self.codes, self.steps, job.method.grid, assigned);
-        }
+        self.outcome = Outcome { error: rounded.error, size: rounded.size };
         Ok(())
     }
 
@@ -121,41 +118,5 @@ impl Block<'_> {
             codes.iter().zip(assigned).map(|(code, group)| steps[*group as usize].value(*code)).collect::<Vec<f32>>()
         };
         rows.flat_map(value).collect()
-    }
-}
-
-/// Raises zeros of 0 to 1, and their codes with them, since readers of zeros less one disagree about 0. Only a largest
-/// code cannot be raised: its weight loses one step. Returns how many did.
-fn raise(codes: &mut [u8], steps: &mut [Steps], grid: Grid, groups: &[u32]) -> usize {
-    let (columns, most) = (groups.len(), grid.most() as u8);
-    let count = steps.len() / (codes.len() / columns).max(1);
-    let mut lost = 0;
-    for (codes, steps) in codes.chunks_exact_mut(columns).zip(steps.chunks_exact_mut(count)) {
-        for (code, _) in codes.iter_mut().zip(groups).filter(|(_, group)| steps[**group as usize].zero == 0) {
-            lost += usize::from(*code == most);
-            *code = code.saturating_add(1).min(most);
-        }
-        steps.iter_mut().for_each(|steps| steps.zero = steps.zero.max(1));
-    }
-    lost
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn zeros_of_zero_are_raised_without_moving_other_weights() {
-        let grid = Grid { bits: 4, symmetric: false };
-        let mut codes = [0, 3, 15, 2, 7, 7];
-        let mut steps = [Steps { scale: 0.5, zero: 0 }, Steps { scale: 0.5, zero: 3 }];
-        let groups = [0, 0, 0, 1, 1, 1];
-        let before: Vec<f32> = codes.iter().zip(groups).map(|(c, g)| steps[g as usize].value(*c)).collect();
-        assert_eq!(raise(&mut codes, &mut steps, grid, &groups), 1);
-        let after: Vec<f32> = codes.iter().zip(groups).map(|(c, g)| steps[g as usize].value(*c)).collect();
-        assert_eq!((steps[0].zero, steps[1].zero), (1, 3));
-        assert_eq!(after[..2], before[..2]);
-        assert_eq!(after[2], before[2] - 0.5);
-        assert_eq!(after[3..], before[3..]);
     }
 }

@@ -7,11 +7,13 @@ mod store;
 
 use crate::choices::{Choices, Zeros};
 use crate::plan::{Linear, Packed};
+use figures::Told;
 use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Session, Unit};
 use llmq_plugin_api::wire::{Plan, UnitReport};
 use llmq_safetensors_folders::files::{Layout, Place};
 use llmq_safetensors_folders::work::{self, Progress};
 use matrix::Job;
+use std::time::Instant;
 
 /// Rows of a matrix that one thread rounds at a time. As many share their matrix products; the number must not depend on
 /// threads, so that no bit does.
@@ -43,7 +45,7 @@ impl Session for GptqSession {
             match self.layout.places.get(tensor.index) {
                 Some(Place::Packed { matrix, first }) => {
                     let (linear, slots) = (matrix.as_ref(), Packed::from(*first));
-                    let method = self.choices.method(linear.settings, linear.columns);
+                    let method = self.choices.method(linear.settings, linear.columns, self.zeros);
                     jobs.push(Job { tensor, linear, slots, method, zeros: self.zeros });
                 }
                 Some(Place::Plain { slot, dtype }) => work::copy(cx, tensor, *slot, *dtype, out, &progress)?,
@@ -52,11 +54,15 @@ impl Session for GptqSession {
         }
         let mut report = UnitReport::default();
         for shared in shared::by_gram(unit, jobs) {
+            let mut began = Instant::now();
             let factored = shared.factor(cx)?;
             for job in &shared.jobs {
                 let known = factored.as_ref().map(|factor| (factor, shared.values()));
                 let outcome = matrix::quantize(cx, job, known, out, &progress)?;
-                figures::note(&mut report, job, &shared, factored.as_ref(), &outcome);
+                // The first of those that share a factor is charged with it.
+                let seconds = std::mem::replace(&mut began, Instant::now()).elapsed().as_secs_f64();
+                let told = Told { job, shared: &shared, factor: factored.as_ref(), outcome, seconds };
+                figures::note(&mut report, &told);
             }
         }
         Ok(report)

@@ -59,10 +59,33 @@ impl Shared<'_> {
             return Err(Error::new(Kind::MissingStatistics, message).subject(name).hint("calibrate this very model"));
         }
         let threads = Threads::new(cx);
-        match Factor::of(gram.values, columns, &self.method, &threads) {
+        let method = Method { damp: damp(self.method.damp, gram.count, columns), ..self.method };
+        match Factor::of(gram.values, columns, &method, &threads) {
             Ok(Some(factor)) => Ok(Ok(factor)),
             Ok(None) => Err(threads.reason()),
             Err(refused) => Ok(Err(refused.to_string())),
         }
+    }
+}
+
+/// The share that is added to the diagonal of the Gram matrix of so many tokens. With fewer tokens than inputs it says
+/// nothing about most directions, so the share grows as the tokens become fewer: experts that were hardly ever chosen
+/// are rounded nearly as if their inputs were independent, which is nearly to nearest, and never worse for the tokens that
+/// did reach them.
+fn damp(usual: f32, tokens: u64, columns: usize) -> f32 {
+    let missing = columns as f64 / tokens.max(1) as f64;
+    (f64::from(usual) * missing.max(1.0)).min(1.0) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::damp;
+
+    #[test]
+    fn few_tokens_are_damped_more() {
+        assert_eq!(damp(0.05, 1024, 1024), 0.05);
+        assert_eq!(damp(0.05, 1 << 20, 64), 0.05);
+        assert_eq!(damp(0.05, 256, 1024), 0.2);
+        assert_eq!((damp(0.05, 10, 1024), damp(0.05, 1, 4096), damp(0.0, 1, 4096)), (1.0, 1.0, 0.0));
     }
 }
