@@ -151,7 +151,7 @@ impl Validation<'_> {
         source: usize,
         found: &Written<'_>,
     ) -> Result<Option<bool>, Failure> {
-        let tensor = &self.source.model().tensors[source];
+        let tensor = &self.source.description().tensors[source];
         let (rows, columns) = (tensor.rows(), tensor.columns() as usize);
         let Some(fed) = self.fed.get(&(source as u32)).filter(|fed| fed.rows == rows && rows > 0) else {
             return Ok(None);
