@@ -139,7 +139,7 @@ impl Choices {
 
     /// How a matrix with groups of so many inputs is rounded.
     pub fn method(&self, group: usize) -> Method {
-        let grid = Grid { bits: BITS, symmetric: self.symmetric };
+        let grid = Grid::new(BITS, self.symmetric);
         let usual = Method::new(grid, group);
         Method { damp: self.damp, candidates: self.candidates, polish: self.polish, ..usual }
     }

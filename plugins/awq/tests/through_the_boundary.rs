@@ -257,7 +257,7 @@ fn scales_are_found_for_every_group_and_lower_the_error_that_they_state() {
     let original = weights(&model, 6);
     let loss = |scales: &[f32]| {
         let scaled: Vec<f32> = original.iter().zip(scales.iter().cycle()).map(|(w, s)| w * s).collect();
-        let grid = llmq_linear_grids::Grid { bits: 4, symmetric: false };
+        let grid = llmq_linear_grids::Grid::new(4, false);
         let changes: Vec<f32> = scaled
             .chunks(32)
             .flat_map(|group| {
@@ -336,7 +336,7 @@ fn every_step_lowers_the_error_at_the_output_and_reports_state_it() {
                 before = found;
             }
             let figures = &auto.report.figures[module];
-            assert_eq!((&figures["rounding"], &figures["tokens"]), (&"feedback".into(), &TOKENS.into()));
+            assert_eq!((&figures["rounding"], &figures["samples"]), (&"feedback".into(), &TOKENS.into()));
             let step = figures["relative_error"].as_f64().unwrap();
             assert!(step < 0.7 * figures["relative_error_nearest"].as_f64().unwrap(), "{figures}");
         }

@@ -43,7 +43,7 @@ mod tests {
             }
         }
         for symmetric in [true, false] {
-            let grid = Grid { bits: 4, symmetric };
+            let grid = Grid::new(4, symmetric);
             let mut expected = 0.0f64;
             for row in weights.chunks(columns) {
                 let scaled: Vec<f32> = row.iter().zip(&scales).map(|(w, s)| w * s).collect();

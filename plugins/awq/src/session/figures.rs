@@ -15,9 +15,25 @@ pub fn relative(loss: f64, size: f64) -> Value {
     if size > 0.0 { Value::from(loss / size) } else { Value::from(0.0) }
 }
 
-/// Notes one matrix.
-pub fn note(report: &mut UnitReport, job: &Job, shared: &Shared, known: Result<&Known, &String>, outcome: &Outcome) {
+/// One matrix that is done.
+pub struct Told<'a> {
+    /// The matrix.
+    pub job: &'a Job<'a>,
+    /// Its Gram matrix.
+    pub shared: &'a Shared<'a>,
+    /// What is known of its input, or why nothing is.
+    pub known: Result<&'a Known<'a>, &'a String>,
+    /// What rounding did.
+    pub outcome: Outcome,
+    /// How long it took; one matrix of those that share a factor has the time of that as well.
+    pub seconds: f64,
+}
+
+/// Notes one matrix. `loss`, `samples`, `damp` and `time` are called as in the reports of GPTQ.
+pub fn note(report: &mut UnitReport, told: &Told) {
+    let Told { job, shared, known, outcome, seconds } = told;
     let module = &job.linear.module;
+    let tokens = shared.gram.map_or(0, |gram| gram.count);
     let share = |loss: Option<f64>| match (known, loss) {
         (Ok(_), Some(loss)) => relative(loss, outcome.size),
         // Without a Gram matrix nobody knows what the rounding does to the output.
@@ -33,11 +49,13 @@ pub fn note(report: &mut UnitReport, job: &Job, shared: &Shared, known: Result<&
         _ => "mixed",
     };
     let figures = json!({
+        "loss": known.map_or(Value::Null, |_| Value::from(outcome.error / (tokens.max(1) as f64).powi(2))),
+        "samples": tokens,
+        "damp": factor.and_then(|factor| factor.as_ref().ok()).map(Factor::damp),
+        "time": (seconds * 1e3).round() / 1e3,
         "bits": BITS,
         "group_size": job.linear.said,
         "sym": job.method.grid.symmetric,
-        "damp": factor.and_then(|factor| factor.as_ref().ok()).map(Factor::damp),
-        "tokens": shared.gram.map_or(0, |gram| gram.count),
         "rounding": rounding,
         "relative_error_nearest": share(Some(outcome.nearest)),
         "relative_error_clipped": share(outcome.clipped),
@@ -46,7 +64,7 @@ pub fn note(report: &mut UnitReport, job: &Job, shared: &Shared, known: Result<&
     });
     report.figures.insert(module.clone(), figures);
     if let Some(reason) = refused {
-        report.warnings.push(format!("{module} was rounded to nearest: {reason}"));
+        report.fall_back(module, "was rounded to nearest", reason);
     }
 }
 

@@ -66,7 +66,7 @@ pub fn quantize(
         let mut block = blocks[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let weights = weights::read(job.tensor, number * ROWS, block.codes.len())?;
         let (rounded, outcome) = match known {
-            Ok(known) => best(&weights, job, known),
+            Ok(known) => best(cx, &weights, job, known)?,
             Err(_) => (nearest(&weights, columns, &job.method), Outcome { blocks: [0, 0, 1], ..Outcome::default() }),
         };
         block.codes.copy_from_slice(&rounded.codes);
@@ -92,7 +92,7 @@ pub fn quantize(
 }
 
 /// Tries everything that was asked for; the nearest codes always compete, so nothing is worse than they are.
-fn best(weights: &[f32], job: &Job, known: &Known) -> (Rounded, Outcome) {
+fn best(cx: &Context, weights: &[f32], job: &Job, known: &Known) -> Result<(Rounded, Outcome), Error> {
     let columns = job.linear.columns;
     let changes = nearest_changes(weights, columns, &job.method);
     let mut outcome = Outcome {
@@ -104,7 +104,10 @@ fn best(weights: &[f32], job: &Job, known: &Known) -> (Rounded, Outcome) {
         (job.clips && job.rounding != Rounding::Feedback).then(|| clip(weights, columns, known.gram, &job.method));
     outcome.clipped = clipped.as_ref().map(|clipped| clipped.error.clamp(0.0, outcome.nearest));
     let fed = match &known.factor {
-        Some(Ok(factor)) => Some(round(weights, known.gram, factor, &job.method)),
+        Some(Ok(factor)) => {
+            let stop = || cx.check().is_err();
+            Some(round(weights, known.gram, factor, &job.method, &stop).ok_or_else(Error::cancelled)?)
+        }
         _ => None,
     };
     outcome.blocks = [0, 0, 1];
@@ -116,7 +119,7 @@ fn best(weights: &[f32], job: &Job, known: &Known) -> (Rounded, Outcome) {
         outcome.blocks = [usize::from(number == 0), usize::from(number == 1), 1];
         best = Some(tried);
     }
-    (best.unwrap_or_else(|| nearest(weights, columns, &job.method)), outcome)
+    Ok((best.unwrap_or_else(|| nearest(weights, columns, &job.method)), outcome))
 }
 
 /// What codes stand for.

@@ -11,11 +11,13 @@ mod store;
 
 use crate::choices::Choices;
 use crate::plan::{Linear, Packed};
+use figures::Told;
 use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Session, Unit};
 use llmq_plugin_api::wire::{Folds, Plan, SmoothingGroup, UnitReport};
 use llmq_safetensors_folders::files::{Layout, Place};
 use llmq_safetensors_folders::work::{self, Progress};
 use matrix::Job;
+use std::time::Instant;
 
 /// Rows of a matrix that one thread works on at a time. As many share their matrix products; the number must not depend on
 /// threads, so that no bit does.
@@ -66,10 +68,13 @@ impl Session for AwqSession {
         }
         let mut report = UnitReport::default();
         for shared in shared::by_gram(unit, jobs) {
+            let mut began = Instant::now();
             let known = shared.known(cx, self.choices.rounding)?;
             for job in &shared.jobs {
                 let outcome = matrix::quantize(cx, job, known.as_ref(), out, &progress)?;
-                figures::note(&mut report, job, &shared, known.as_ref(), &outcome);
+                // The first of those that share a factor is charged with it.
+                let seconds = std::mem::replace(&mut began, Instant::now()).elapsed().as_secs_f64();
+                figures::note(&mut report, &Told { job, shared: &shared, known: known.as_ref(), outcome, seconds });
             }
         }
         figures::few_tokens(&mut report, unit, &self.layout);
