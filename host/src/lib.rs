@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod check;
 pub mod child;
 pub mod cli;
+pub mod convert;
 pub mod disk;
 pub mod evaluate;
 pub mod event;

@@ -60,11 +60,6 @@ fn a_quantized_folder_without_its_plugin_is_told_from_a_model() {
 }
 
 #[test]
-fn the_absent_command_of_the_contract_says_so() {
-    Workbench::new().run("convert a.gguf awq").fails(2, &["The command `convert` is not in this version yet"]);
-}
-
-#[test]
 fn in_json_mode_the_error_object_is_alone_on_stdout() {
     let bench = Workbench::new();
     let ran = bench.run("--format json info no-such-model");

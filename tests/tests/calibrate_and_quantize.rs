@@ -74,12 +74,11 @@ fn a_gguf_source_is_calibrated_as_well() {
     work.program(["quantize", "-q", "BF16", "-n", "source"]).args([model.as_os_str(), "gguf".as_ref()]).succeed();
     let source = work.join("source.gguf");
     let tokenizer = ["--tokenizer".as_ref(), model.as_os_str()];
-    let refused = calibrating(&work, &source, "IQ2_XS", "one").run();
-    assert!(refused.code == 2 && refused.stderr.contains("--tokenizer DIR"), "{refused:?}");
     analyze(&work, &source).args(tokenizer).args(["--imatrix", "m.gguf"]).succeed();
     let two = work.program(["quantize", "-q", "IQ2_XS", "-n", "two", "--imatrix", "m.gguf"]);
     two.args([source.as_os_str(), "gguf".as_ref()]).succeed();
-    calibrating(&work, &source, "IQ2_XS", "one").args(tokenizer).succeed();
+    // The tokenizer rebuilt from the file is as good as the original.
+    calibrating(&work, &source, "IQ2_XS", "one").succeed();
     let (one, two) = (GgufFile::read(&work.join("one.gguf")), GgufFile::read(&work.join("two.gguf")));
     assert_eq!(one.hashes(), two.hashes());
     // A folder is by other names than those of the file.

@@ -114,7 +114,7 @@ fn place(
         name: name.into(),
         unit: tensor.unit,
         sources: vec![index as u32],
-        encoding: dtype.into(),
+        encoding: if dtype == "I8" { "I8 per row" } else { dtype }.into(),
         shape,
         file: 0,
         offset: *end, // the header's length is added once it is known

@@ -52,7 +52,8 @@ impl Upfront {
             message: format!("the model cannot be calibrated here: {}", failure.message),
             ..failure
         })?;
-        let samples = read_text(&self.text, model, subject.network.embedding.vocab, observer, cancel)?;
+        let samples =
+            read_text(&self.text, model, subject.weights(), subject.network.embedding.vocab, observer, cancel)?;
         Ok(Prepared { upfront: self.clone(), subject, samples })
     }
 

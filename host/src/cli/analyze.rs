@@ -34,7 +34,8 @@ pub fn run(args: AnalyzeArgs, search: &Search, screen: &Arc<Screen>) -> Result<(
 
     screen.step(&format!("Loading model: {}", args.model.display()));
     let subject = Subject::new(stored::open(&args.model, "", &catalogue)?)?;
-    let samples = read_text(&args.text.text(), &args.model, subject.network.embedding.vocab, &narrator, &cancel)?;
+    let vocabulary = subject.network.embedding.vocab;
+    let samples = read_text(&args.text.text(), &args.model, subject.weights(), vocabulary, &narrator, &cancel)?;
     let mut warnings: Vec<String> = subject.weights().notes().to_vec();
     warnings.extend(samples.report.warnings.iter().cloned());
     warnings.iter().for_each(|warning| screen.warning(warning));

@@ -1,7 +1,7 @@
 //! Runs what is meant, and says how it ended.
 
 use super::{
-    Meant, Narrator, Screen, Unparsed, analyze, evaluate, imatrix, logging, plan, plugins, run_job, statistics,
+    Meant, Narrator, Screen, Unparsed, analyze, convert, evaluate, imatrix, logging, plan, plugins, run_job, statistics,
 };
 use crate::cancel::Cancel;
 use crate::failure::Failure;
@@ -16,6 +16,7 @@ pub fn dispatch(meant: Meant, screen: &Arc<Screen>) -> Result<u8, Failure> {
     logging::start(screen);
     match meant {
         Meant::Quantize(quantization) => run_job::run(*quantization, screen).map(|()| 0),
+        Meant::Convert(typed) => convert::run(*typed, screen).map(|()| 0),
         Meant::Info { model, tensors, search } => {
             let narrator = Narrator::new(Arc::clone(screen));
             let model = model.reach(Extent::Headers, &narrator, &Cancel::default())?;

@@ -81,7 +81,7 @@ fn wanted(format: &FormatDescriptor, level: &Level, choice: &Choice) -> Vec<Stat
 
 /// Whether a level is calibrated on whatever text is at hand. A level that needs no more than an importance matrix is not:
 /// who asks for it has one, or a text.
-fn calibrates_by_itself(level: &Level) -> bool {
+pub(super) fn calibrates_by_itself(level: &Level) -> bool {
     level.requires_statistics.iter().any(|kind| kind != StatisticKind::SumSquares.word())
 }
 

@@ -2,6 +2,7 @@
 
 mod analyze;
 pub mod args;
+mod convert;
 mod dispatch;
 mod evaluate;
 mod given;
@@ -23,9 +24,10 @@ mod transfer;
 mod usage;
 mod whole_file;
 
+pub use convert::Typed;
 pub use dispatch::{conclude, dispatch};
 pub use narrator::Narrator;
 pub use parse::{Meant, parse};
-pub use quantize::{Backend, Quantization};
+pub use quantize::{Asked, Backend, Quantization};
 pub use screen::Screen;
 pub use usage::Unparsed;

@@ -1,17 +1,16 @@
 //! From raw words to what is meant: find the format, ask its plugin for options, then parse in earnest.
 
-use super::args::{Command, Typed, backend_options, format_word};
-use super::given::TypedStatistics;
+use super::args::convert::ConvertArgs;
+use super::args::quantize::QuantizeArgs;
+use super::args::{Command, Typed as Line, backend_options, format_word};
+use super::convert::Typed;
 use super::model_path::{self, Place};
-use super::quantize::{Backend, Quantization};
+use super::quantize::{Asked, Backend, Quantization};
 use super::{Screen, Unparsed};
-use crate::calibrate::Upfront;
 use crate::failure::{Class, Failure};
 use crate::job::Choice;
 use crate::plan_file::PlanFile;
-use crate::plugins::{Search, discover};
-use crate::statistics::{GatheredFolder, Readers, Supply};
-use crate::stored;
+use crate::plugins::{Catalogue, Search, discover};
 use clap::{CommandFactory, FromArgMatches};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
@@ -22,6 +21,8 @@ use std::sync::Arc;
 pub enum Meant {
     /// Quantize a model.
     Quantize(Box<Quantization>),
+    /// Convert a model. Its level may follow from the model, so more is worked out once that is open.
+    Convert(Box<Typed>),
     /// Look into a model.
     Info {
         /// Folder or file that exists, or a repository.
@@ -77,13 +78,15 @@ pub enum Meant {
 
 /// Reads the command line, program name first.
 pub fn parse(words: &[OsString], screen: &Screen) -> Result<Meant, Unparsed> {
-    let root = Typed::command();
+    let root = Line::command();
     let scan = format_word::scan(&root, words.get(1..).unwrap_or_default());
     let search = search(&scan);
-    if scan.command.as_deref() == Some("quantize") {
-        return quantization(root, words, &scan, search, screen);
+    match scan.command.as_deref() {
+        Some("quantize") => return quantization(formatted(root, words, &scan, &search, screen)?, search, screen),
+        Some("convert") => return conversion(formatted(root, words, &scan, &search, screen)?, search),
+        _ => {}
     }
-    let typed = Typed::from_arg_matches(&root.try_get_matches_from(words)?)?;
+    let typed = Line::from_arg_matches(&root.try_get_matches_from(words)?)?;
     Ok(match typed.command {
         Command::Info(args) => Meant::Info { model: model_path::locate(&args.model)?, tensors: args.tensors, search },
         Command::Analyze(args) => Meant::Analyze { args, search },
@@ -92,7 +95,7 @@ pub fn parse(words: &[OsString], screen: &Screen) -> Result<Meant, Unparsed> {
         Command::Statistics(command) => Meant::Statistics { command, search },
         Command::Plan(command) => Meant::Plan { command, search },
         Command::Plugins(command) => Meant::Plugins { command, search },
-        Command::Quantize(_) => return Err(internal().into()),
+        Command::Quantize(_) | Command::Convert(_) => return Err(internal().into()),
     })
 }
 
@@ -104,14 +107,48 @@ fn search(scan: &format_word::Scan) -> Search {
     }
 }
 
-fn quantization(
+/// A command line for a format, with the plugin that knows it.
+struct Formatted {
+    command: Command,
+    options: Map<String, Value>,
+    choice: Choice,
+    backend: Backend,
+    catalogue: Catalogue,
+}
+
+fn quantization(formatted: Formatted, search: Search, screen: &Screen) -> Result<Meant, Unparsed> {
+    let Formatted { command: Command::Quantize(args), options, choice, backend, catalogue } = formatted else {
+        return Err(internal().into());
+    };
+    let QuantizeArgs { model, quant_level, allow_requantize, job, .. } = *args;
+    let asked = Asked { place: model_path::locate(&model)?, level: quant_level, allow_requantize };
+    let mut quantization = Quantization::meant(asked, job, options, choice, backend, search)?;
+    quantization.take_statistics(&catalogue)?;
+    for warning in &quantization.warnings {
+        screen.warning(warning);
+    }
+    Ok(Meant::Quantize(Box::new(quantization)))
+}
+
+fn conversion(formatted: Formatted, search: Search) -> Result<Meant, Unparsed> {
+    let Formatted { command: Command::Convert(args), options, choice, backend, catalogue } = formatted else {
+        return Err(internal().into());
+    };
+    let ConvertArgs { model, quant_level, force, job, .. } = *args;
+    let place = model_path::locate(&model)?;
+    let typed = Typed { place, level: quant_level, force, job, options, choice, backend, search, catalogue };
+    Ok(Meant::Convert(Box::new(typed)))
+}
+
+/// Finds the format in the raw words, and parses them with its options.
+fn formatted(
     root: clap::Command,
     words: &[OsString],
     scan: &format_word::Scan,
-    search: Search,
+    search: &Search,
     screen: &Screen,
-) -> Result<Meant, Unparsed> {
-    let catalogue = discover(&search);
+) -> Result<Formatted, Unparsed> {
+    let catalogue = discover(search);
     let plugin = scan.value("plugin").map(|id| id.to_string_lossy());
     let entry_for = |format: &str| catalogue.for_format(format, plugin.as_deref()).map_err(how_to_list);
     let known: Vec<String> = catalogue.formats().into_iter().map(|(format, _)| format).collect();
@@ -119,8 +156,9 @@ fn quantization(
         // No plugin, no options: the fixed ones are parsed for their own errors and for --help, then the format's
         // error is the answer. It also explains why an option of that format is not known.
         let unknown_format = |word: &str| entry_for(word).err().unwrap_or_else(internal);
-        return Err(match root.try_get_matches_from(words).and_then(|matches| Typed::from_arg_matches(&matches)) {
-            Ok(Typed { command: Command::Quantize(args), .. }) => unknown_format(&args.output_format).into(),
+        return Err(match root.try_get_matches_from(words).and_then(|matches| Line::from_arg_matches(&matches)) {
+            Ok(Line { command: Command::Quantize(args), .. }) => unknown_format(&args.output_format).into(),
+            Ok(Line { command: Command::Convert(args), .. }) => unknown_format(&args.output_format).into(),
             Ok(_) => internal().into(),
             Err(error) => match (error.kind(), scan.typed_format()) {
                 (clap::error::ErrorKind::UnknownArgument, Some(word)) => unknown_format(word).into(),
@@ -142,41 +180,26 @@ fn quantization(
         );
         return Err(Failure::new(Class::General, message).suggest("Reinstall or update the plugin").into());
     };
-    let root = root.mut_subcommand("quantize", |quantize| backend_options::join(quantize, &format));
+    let name = scan.command.clone().unwrap_or_default();
+    let root = root.mut_subcommand(name, |command| backend_options::join(command, &format));
     let matches = root.try_get_matches_from(words).map_err(|error| explained(error, scan))?;
-    let options = matches.subcommand().map(|(_, matches)| backend_options::typed(&format, matches)).unwrap_or_default();
-    let Command::Quantize(args) = Typed::from_arg_matches(&matches)?.command else { return Err(internal().into()) };
-    let choice = match &args.plan {
+    let of_command = matches.subcommand().map(|(_, matches)| matches);
+    let options = of_command.map(|matches| backend_options::typed(&format, matches)).unwrap_or_default();
+    let command = Line::from_arg_matches(&matches)?.command;
+    let job = match &command {
+        Command::Quantize(args) => &args.job,
+        Command::Convert(args) => &args.job,
+        _ => return Err(internal().into()),
+    };
+    let choice = match &job.plan {
         Some(path) => planned(path, &options)?,
-        None => match args.encodings.rules(matches.subcommand().map(|(_, matches)| matches))? {
+        None => match job.encodings.rules(of_command)? {
             rules if rules.is_empty() => Choice::Level,
             rules => Choice::Rules(rules),
         },
     };
     let backend = Backend { loaded: Arc::new(loaded), format };
-    let mut quantization = Quantization::meant(*args, options, choice, backend, search)?;
-    quantization.spec.statistics = match &quantization.statistics {
-        Some(TypedStatistics::Matrices(files, choice)) => {
-            let mut readers = Readers::new(&catalogue, Some(Arc::clone(&quantization.backend.loaded)));
-            Some(Supply::Table(readers.supply(files, choice.as_ref())?))
-        }
-        Some(TypedStatistics::Folder(folder)) => Some(Supply::Folder(Arc::new(GatheredFolder::open(folder)?))),
-        Some(TypedStatistics::Text(text, kinds)) => {
-            let search = quantization.search.clone();
-            Some(Supply::Text(Arc::new(Upfront {
-                text: text.clone(),
-                kinds: kinds.clone(),
-                // For no format in particular: names and config.json as Hugging Face has them.
-                open: Arc::new(move |path| stored::open(path, "", &discover(&search))),
-                plugin: Arc::clone(&quantization.backend.loaded),
-            })))
-        }
-        None => None,
-    };
-    for warning in &quantization.warnings {
-        screen.warning(warning);
-    }
-    Ok(Meant::Quantize(Box::new(quantization)))
+    Ok(Formatted { command, options, choice, backend, catalogue })
 }
 
 /// A plan file, which decides alone: options beside it would be in doubt.

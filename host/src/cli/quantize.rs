@@ -1,14 +1,16 @@
 //! What a `quantize` line means: the typed arguments become a job for a backend.
 
 use super::args::backend_options;
-use super::args::quantize::QuantizeArgs;
+use super::args::job::JobArgs;
 use super::given::{Given, TypedStatistics};
 use super::job_report_file::JobReportFile;
-use super::model_path::{self, Place};
+use super::model_path::Place;
+use crate::calibrate::Upfront;
 use crate::failure::{Class, Failure};
 use crate::job::{Checkpoints, Choice, JobSpec};
-use crate::plugins::Search;
-use crate::statistics;
+use crate::plugins::{Catalogue, Search, discover};
+use crate::statistics::{self, GatheredFolder, Readers, Supply};
+use crate::stored;
 use llmq_plugin_api::client::Loaded;
 use llmq_plugin_api::wire::FormatDescriptor;
 use serde_json::{Map, Value};
@@ -24,6 +26,16 @@ pub struct Backend {
     pub loaded: Arc<Loaded>,
     /// The format.
     pub format: FormatDescriptor,
+}
+
+/// What goes in, and what is asked of it.
+pub struct Asked {
+    /// The model.
+    pub place: Place,
+    /// The level as typed; a plan file has its own.
+    pub level: Option<String>,
+    /// Whether quantized tensors may be encoded anew.
+    pub allow_requantize: bool,
 }
 
 /// A quantization as it is meant: checked as far as the command line goes.
@@ -52,14 +64,15 @@ impl Quantization {
     /// Works out what the typed arguments mean. `options` are the format's own ones, `choice` says who gives single
     /// tensors their types.
     pub fn meant(
-        args: QuantizeArgs,
+        asked: Asked,
+        args: JobArgs,
         mut options: Map<String, Value>,
         choice: Choice,
         backend: Backend,
         search: Search,
     ) -> Result<Quantization, Failure> {
         let format = &backend.format;
-        let place = model_path::locate(&args.model)?;
+        let Asked { place, level: typed_level, allow_requantize } = asked;
         let report = args.report.as_deref().map(JobReportFile::at).transpose()?;
         // A level that does not exist is the job's to refuse, in the same words for every caller.
         let word = match &choice {
@@ -67,7 +80,7 @@ impl Quantization {
                 options.clone_from(&file.options);
                 file.level.clone()
             }
-            Choice::Level | Choice::Rules(_) => args.quant_level.clone().unwrap_or_default(),
+            Choice::Level | Choice::Rules(_) => typed_level.unwrap_or_default(),
         };
         let level = format.level(&word);
         let mut warnings = Vec::new();
@@ -106,7 +119,7 @@ impl Quantization {
             threads: args.threads.map(|threads| threads as usize),
             memory_limit: args.memory_limit,
             overwrite: args.overwrite,
-            allow_requantize: args.allow_requantize,
+            allow_requantize,
             on_fallback: args.on_fallback,
             device: device(&args.device)?,
             statistics: None,
@@ -114,6 +127,29 @@ impl Quantization {
         };
         let (dry_run, save_plan) = (args.dry_run, args.save_plan);
         Ok(Quantization { place, spec, backend, statistics, dry_run, save_plan, report, search, warnings })
+    }
+
+    /// Opens the statistics that were typed, for the job.
+    pub fn take_statistics(&mut self, catalogue: &Catalogue) -> Result<(), Failure> {
+        self.spec.statistics = match &self.statistics {
+            Some(TypedStatistics::Matrices(files, choice)) => {
+                let mut readers = Readers::new(catalogue, Some(Arc::clone(&self.backend.loaded)));
+                Some(Supply::Table(readers.supply(files, choice.as_ref())?))
+            }
+            Some(TypedStatistics::Folder(folder)) => Some(Supply::Folder(Arc::new(GatheredFolder::open(folder)?))),
+            Some(TypedStatistics::Text(text, kinds)) => {
+                let search = self.search.clone();
+                Some(Supply::Text(Arc::new(Upfront {
+                    text: text.clone(),
+                    kinds: kinds.clone(),
+                    // For no format in particular: names and config.json as Hugging Face has them.
+                    open: Arc::new(move |path| stored::open(path, "", &discover(&search))),
+                    plugin: Arc::clone(&self.backend.loaded),
+                })))
+            }
+            None => None,
+        };
+        Ok(())
     }
 }
 

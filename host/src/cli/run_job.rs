@@ -7,7 +7,7 @@ use crate::cancel::Cancel;
 use crate::event::Silent;
 use crate::failure::Failure;
 use crate::hub::Extent;
-use crate::job::{Checkpoints, Job, JobSpec};
+use crate::job::{Checkpoints, Job, JobReport, JobSpec, PlanReport};
 use crate::plan_file;
 use crate::plugins::discover;
 use crate::report::{self, number};
@@ -42,16 +42,26 @@ pub fn run(quantization: Quantization, screen: &Arc<Screen>) -> Result<(), Failu
     }
     if dry_run || save_plan.is_some() {
         let plan = job.plan_report();
-        for warning in plan.warnings.iter().chain(&plan.obstacles) {
-            screen.warning(warning);
-        }
+        odd(&plan, screen);
         screen.result(&plan, || report::plan(&plan))?;
         save_plan.iter().for_each(|path| screen.step(&format!("Plan written: {}", path.display())));
         return Ok(());
     }
     let done = job.run()?;
-    screen.step(&format!("Complete: {} ({})", done.output_path.display(), number::bytes(done.file_size)));
+    complete(&done, screen);
     // After the result is safe: a full disk beside it must not cost it.
     file.iter().try_for_each(|file| file.write(&done))?;
     screen.result(&done, || report::job(&done))
+}
+
+/// Tells what is odd about a plan, and what is in its way.
+pub(super) fn odd(plan: &PlanReport, screen: &Screen) {
+    for warning in plan.warnings.iter().chain(&plan.obstacles) {
+        screen.warning(warning);
+    }
+}
+
+/// Tells where the output is.
+pub(super) fn complete(done: &JobReport, screen: &Screen) {
+    screen.step(&format!("Complete: {} ({})", done.output_path.display(), number::bytes(done.file_size)));
 }

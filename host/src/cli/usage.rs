@@ -1,7 +1,7 @@
 //! What clap has to say: help and version are results, everything else is a failure of class "invalid arguments".
 
 use crate::failure::{Class, Failure};
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 
 /// Why parsing ended without a command to run.
 #[derive(Debug)]
@@ -23,7 +23,6 @@ impl From<clap::Error> for Unparsed {
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Unparsed::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Unparsed::Failure(no_command(&error)),
-            ErrorKind::InvalidSubcommand => Unparsed::Failure(absent_command(&error).unwrap_or_else(|| usage(&error))),
             _ => Unparsed::Failure(usage(&error)),
         }
     }
@@ -37,16 +36,6 @@ fn no_command(error: &clap::Error) -> Failure {
         commands.take_while(|l| l.starts_with("  ")).filter_map(|l| l.split_whitespace().next()).collect();
     Failure::new(Class::InvalidArguments, "No command was given")
         .suggest(format!("Use one of: {}; `llm-quantize --help` explains them", names.join(", ")))
-}
-
-/// Commands of the contract that a later version brings.
-fn absent_command(error: &clap::Error) -> Option<Failure> {
-    let typed = error.get(ContextKind::InvalidSubcommand)?;
-    (matches!(typed, ContextValue::String(word) if word == "convert")).then(|| {
-        Failure::new(Class::InvalidArguments, "The command `convert` is not in this version yet").suggest(
-            "Quantize the original model to the wanted format instead: `llm-quantize quantize MODEL FORMAT -q LEVEL`",
-        )
-    })
 }
 
 /// clap's text taken apart: the first paragraph is the message, its tips and usage line are the suggestion.
@@ -102,15 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_command_and_the_absent_one_are_answered() {
+    fn a_missing_command_and_an_unknown_one_are_answered() {
         let none = failure("llm-quantize");
         assert_eq!(none.message, "No command was given");
         assert!(
-            none.suggestion.contains("quantize, info, analyze, evaluate, imatrix, statistics, plan, plugins;"),
+            none.suggestion.contains("quantize, convert, info, analyze, evaluate, imatrix, statistics, plan, plugins;"),
             "{}",
             none.suggestion
         );
-        assert_eq!(failure("llm-quantize convert a gguf").message, "The command `convert` is not in this version yet");
         assert_eq!(failure("llm-quantize quantise a").message, "Unrecognized subcommand 'quantise'");
     }
 

@@ -17,6 +17,7 @@ mod flush;
 mod folding;
 mod gather;
 mod journal;
+mod loss;
 mod open;
 mod partial;
 mod plan_report;
@@ -42,9 +43,12 @@ mod weights;
 
 pub use choice::Choice;
 pub use fallback::OnFallback;
+pub use loss::{Loss, WorstTensor};
+pub use open::check_family;
 pub use plan_report::{PlanReport, PlannedFile, PlannedTensor};
 pub use preflight::Needs;
 pub use report::{JobReport, MemoryReport, Metadata, PluginReport, TensorCounts, UnitCounts};
+pub use requantize::Reencoded;
 pub use services::{JobServices, MAX_THREADS};
 pub use source::JobSource;
 pub use spec::{Checkpoints, JobSpec};
@@ -89,6 +93,7 @@ pub struct Job<'a> {
     services: JobServices<'a>,
     storage: &'a dyn Storage,
     warnings: Vec<String>,
+    measure_loss: bool,
     started: Instant,
     sampler: Sampler,
 }
@@ -97,6 +102,17 @@ impl Job<'_> {
     /// The model.
     pub fn model(&self) -> &ModelDescription {
         self.source.model()
+    }
+
+    /// Also compares every weight of the finished output with the source's, for [`JobReport::loss`].
+    pub fn measuring_loss(mut self) -> Self {
+        self.measure_loss = true;
+        self
+    }
+
+    /// Tensors that are quantized already and lose something a second time.
+    pub fn reencoded(&self) -> Vec<Reencoded> {
+        requantize::losing(self.session.plan(), self.source.weights())
     }
 
     /// What the backend was asked to plan.

@@ -111,6 +111,7 @@ impl<'a> Job<'a> {
             services,
             storage,
             warnings,
+            measure_loss: false,
             started,
             sampler,
         })
@@ -163,7 +164,8 @@ fn unusable_device(device: &str, error: llmq_plugin_api::sdk::Error) -> Failure 
     Failure::new(Class::InvalidArguments, message).suggest(hint)
 }
 
-fn check_family(format: &FormatDescriptor, model: &ModelDescription) -> Result<(), Failure> {
+/// Refuses models of families that a format cannot hold.
+pub fn check_family(format: &FormatDescriptor, model: &ModelDescription) -> Result<(), Failure> {
     let own = model.stored_as.as_ref() == Some(&format.id);
     if own || format.families.is_empty() || format.families.contains(&model.family) {
         return Ok(());

@@ -1,5 +1,6 @@
 //! The result object of the command line contract.
 
+use super::loss::Loss;
 use super::plan_report::PlannedTensor;
 use super::validate::{TensorCheck, is_plain};
 use crate::memory::Peaks;
@@ -55,6 +56,9 @@ pub struct JobReport {
     /// Largest relative error among the tensors; absent if unchecked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_relative_error: Option<f64>,
+    /// What all weights lost; absent unless it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
     /// The backend's own figures by unit id.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub figures: Map<String, Value>,

@@ -35,3 +35,38 @@ pub fn encoded_anew<'a>(plan: &'a Plan, source: &'a dyn Weights) -> Vec<(&'a str
     };
     plan.slots.iter().filter_map(anew).collect()
 }
+
+/// An output tensor that is made from a quantized one and loses something by it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reencoded {
+    /// Its name in the output.
+    pub name: String,
+    /// Encoding of the input.
+    pub from: String,
+    /// Encoding of the output.
+    pub to: String,
+    /// Bits per weight of the input.
+    pub from_bits: f64,
+    /// Bits per weight of the output.
+    pub to_bits: f64,
+}
+
+/// Tensors that lose a second time. Plain numbers lose nothing worth a word, whatever the formats.
+pub fn losing(plan: &Plan, source: &dyn Weights) -> Vec<Reencoded> {
+    let lossy: BTreeMap<&str, (&str, &str)> = encoded_anew(plan, source)
+        .into_iter()
+        .filter(|(_, _, to)| !crate::stored::is_plain(to))
+        .map(|(name, from, to)| (name, (from, to)))
+        .collect();
+    let tensors = &source.description().tensors;
+    let one = |slot: &Slot| {
+        let (from, to) = lossy.get(slot.name.as_str())?;
+        let sources = slot.sources.iter().map(|index| *index as usize);
+        let weights: u64 = sources.clone().filter_map(|index| Some(tensors.get(index)?.elements())).sum();
+        let stored: u64 = sources.map(|index| source.stored_bytes(index)).fold(0, u64::saturating_add);
+        let bits = |bytes: u64| bytes as f64 * 8.0 / weights.max(1) as f64;
+        let (from_bits, to_bits) = (bits(stored), bits(slot.bytes));
+        Some(Reencoded { name: slot.name.clone(), from: (*from).into(), to: (*to).into(), from_bits, to_bits })
+    };
+    plan.slots.iter().filter_map(one).collect()
+}

@@ -179,6 +179,7 @@ impl Job<'_> {
             source: &Folded::new(self.source.weights(), &changes),
             services: &self.services,
             fed: done.values().flat_map(|done| &done.fed).map(|(tensor, fed)| (*tensor, *fed)).collect(),
+            measure_loss: self.measure_loss,
         };
         validation.run(partial).map(Some)
     }

@@ -34,12 +34,20 @@ impl Distance {
         }
     }
 
+    /// Adds the sums of other rows.
+    pub fn join(&mut self, other: Distance) {
+        self.difference += other.difference;
+        self.weight += other.weight;
+    }
+
+    /// `||w - d||^2 / ||w||^2`, with the same edges as [`Distance::relative`].
+    pub fn squared(self) -> f64 {
+        if self.difference == 0.0 { 0.0 } else { self.difference / self.weight }
+    }
+
     /// `||w - d|| / ||w||`; for a source of zeros 0 if it is met exactly and infinite otherwise.
     pub fn relative(self) -> f64 {
-        match (self.difference, self.weight) {
-            (0.0, _) => 0.0,
-            (difference, weight) => (difference / weight).sqrt(),
-        }
+        self.squared().sqrt()
     }
 }
 
@@ -70,5 +78,16 @@ mod tests {
         assert_eq!(relative(&[0.0], &[0.0], 0.0), 0.0);
         assert_eq!(relative(&[0.0], &[1.0], 0.0), f64::INFINITY);
         assert!(relative(&[1.0], &[f32::NAN], 1.0).is_nan());
+    }
+
+    #[test]
+    fn sums_of_pieces_are_sums_of_the_whole() {
+        let mut whole = Distance::default();
+        whole.add(&[3.0, 4.0], &[3.5, 4.0], 0.0);
+        let (mut first, mut second) = (Distance::default(), Distance::default());
+        first.add(&[3.0], &[3.5], 0.0);
+        second.add(&[4.0], &[4.0], 0.0);
+        first.join(second);
+        assert_eq!((first.squared(), whole.squared()), (0.01, 0.01));
     }
 }

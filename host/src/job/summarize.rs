@@ -48,6 +48,7 @@ impl Job<'_> {
             fallbacks,
             max_relative_error: validated.tensors.iter().map(|t| t.relative_error).max_by(f64::total_cmp),
             tensors: validated.tensors,
+            loss: validated.loss,
             figures,
             statistics: self.statistics.as_ref().map(|statistics| statistics.origin().clone()),
             warnings,

@@ -1,6 +1,7 @@
 //! The written output, read back by the backend's own reader and compared with the source.
 
 use super::done::Fed;
+use super::loss::Loss;
 use super::partial::Partial;
 use super::sample::{self, Distance};
 use super::services::JobServices;
@@ -46,6 +47,8 @@ pub struct Validated {
     pub tensors: Vec<TensorCheck>,
     /// Sentences for the user.
     pub warnings: Vec<String>,
+    /// What the whole output lost, if it was asked for.
+    pub loss: Option<Loss>,
 }
 
 /// What is validated, and against what.
@@ -64,6 +67,8 @@ pub struct Validation<'a> {
     pub services: &'a JobServices<'a>,
     /// What the backend said the output would hold, by tensor.
     pub fed: BTreeMap<u32, Fed>,
+    /// Whether every weight is compared in the end.
+    pub measure_loss: bool,
 }
 
 impl Validation<'_> {
@@ -109,7 +114,8 @@ impl Validation<'_> {
         let checks = checks?;
         self.services.check_cancelled()?;
         self.judge(&checks)?;
-        Ok(Validated { tensors: checks, warnings })
+        let loss = if self.measure_loss { Some(self.loss(&reader, files, &pairs, &listed)?) } else { None };
+        Ok(Validated { tensors: checks, warnings, loss })
     }
 
     fn compare(
@@ -126,10 +132,7 @@ impl Validation<'_> {
         let (mut original, mut decoded) = (vec![0f32; columns], vec![0f32; columns]);
         let mut distance = Distance::default();
         for row in &rows {
-            self.source.read_rows(source, *row, &mut original)?;
-            reader.decode_rows(files, found.number, *row, &mut decoded).map_err(|e| {
-                failed(format!("row {row} of tensor `{}` cannot be decoded: {}", found.stored_name, e.message))
-            })?;
+            self.rows(reader, files, source, found, *row, (&mut original, &mut decoded))?;
             distance.add(&original, &decoded, plain_float(found.encoding).map_or(0.0, |(_, floor)| floor));
         }
         Ok(TensorCheck {
@@ -172,6 +175,22 @@ impl Validation<'_> {
         let mut all = Fed::default();
         blocks?.into_iter().for_each(|fed| all.join(fed));
         Ok(Some(all == *fed))
+    }
+
+    /// The same rows of the source and of the output.
+    pub(super) fn rows(
+        &self,
+        reader: &Reader,
+        files: &[MappedFile],
+        source: usize,
+        found: &Written<'_>,
+        first: u64,
+        (original, decoded): (&mut [f32], &mut [f32]),
+    ) -> Result<(), Failure> {
+        self.source.read_rows(source, first, original)?;
+        reader.decode_rows(files, found.number, first, decoded).map_err(|e| {
+            failed(format!("row {first} of tensor `{}` cannot be decoded: {}", found.stored_name, e.message))
+        })
     }
 
     fn judge(&self, checks: &[TensorCheck]) -> Result<(), Failure> {
@@ -236,12 +255,13 @@ pub fn is_plain(encoding: &str) -> bool {
 }
 
 /// A tensor of the output as its reader lists it.
-struct Written<'a> {
+pub(super) struct Written<'a> {
     /// Name as the source calls it.
     name: &'a str,
     stored_name: &'a str,
     shape: &'a [u64],
-    encoding: &'a str,
+    /// Encoding as the format calls it.
+    pub(super) encoding: &'a str,
     bytes: u64,
     /// Number for the reader.
     number: usize,

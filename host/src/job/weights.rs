@@ -46,6 +46,16 @@ pub trait Weights: Send + Sync {
         None
     }
 
+    /// Bytes of a tensor as stored; 0 where they cannot be told.
+    fn stored_bytes(&self, tensor: usize) -> u64 {
+        self.bytes(tensor).map_or(0, |bytes| bytes.len() as u64)
+    }
+
+    /// Format and level in the words of the reader; `None` for a Hugging Face folder.
+    fn stored_format(&self) -> Option<(&str, &str)> {
+        None
+    }
+
     /// Files that the weights are read from, where they are not all in the model's folder.
     fn inputs(&self) -> Vec<PathBuf> {
         Vec::new()

@@ -1,6 +1,7 @@
 //! Everything that reaches a person's eyes: figures, tables, progress, results. No file is read here.
 
 mod check;
+mod convert;
 mod imatrix;
 mod info;
 mod job;
@@ -14,6 +15,7 @@ mod statistics;
 mod table;
 
 pub use check::{check, check_object};
+pub use convert::conversion;
 pub use imatrix::imatrix;
 pub use info::info;
 pub use job::job;

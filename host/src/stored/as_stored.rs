@@ -116,6 +116,10 @@ impl Weights for AsStored {
         (!is_plain(encoding)).then_some(encoding)
     }
 
+    fn stored_format(&self) -> Option<(&str, &str)> {
+        Some(self.reading.format())
+    }
+
     fn inputs(&self) -> Vec<PathBuf> {
         self.reading.paths()
     }

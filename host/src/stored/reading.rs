@@ -89,6 +89,12 @@ impl Reading {
         Ok(Some(Reading { folder: folder.to_owned(), files, reader, plugin: loaded.id, passed_over }))
     }
 
+    /// Format and level as the reader calls them.
+    pub fn format(&self) -> (&str, &str) {
+        let summary = self.reader.summary();
+        (&summary.format, &summary.level)
+    }
+
     /// The files as plugins take them.
     pub fn views(&self) -> Vec<sdk::MappedFile<'_>> {
         views(&self.files, usize::MAX)

@@ -131,6 +131,15 @@ impl Weights for Translated {
         (!is_plain(&stored.encoding)).then_some(stored.encoding.as_str())
     }
 
+    fn stored_bytes(&self, tensor: usize) -> u64 {
+        let stored = &self.reading.reader.summary().tensors;
+        self.positions.get(tensor).and_then(|position| stored.get(*position)).map_or(0, |tensor| tensor.bytes)
+    }
+
+    fn stored_format(&self) -> Option<(&str, &str)> {
+        Some(self.reading.format())
+    }
+
     fn inputs(&self) -> Vec<PathBuf> {
         self.reading.paths()
     }

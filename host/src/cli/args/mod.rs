@@ -5,10 +5,12 @@
 pub mod analyze;
 pub mod backend_options;
 pub mod calibration;
+pub mod convert;
 pub mod encodings;
 pub mod evaluate;
 pub mod format_word;
 pub mod imatrix;
+pub mod job;
 pub mod plan;
 pub mod plugins;
 pub mod quantize;
@@ -24,6 +26,7 @@ Examples:
   llm-quantize quantize ./TinyLlama-1.1B gguf -q Q4_K_M --dry-run
   llm-quantize quantize TinyLlama/TinyLlama-1.1B-Chat-v1.0 gguf -q Q4_K_M   (from the Hugging Face Hub)
   llm-quantize quantize ./TinyLlama-1.1B gguf --help      (levels and options of one format)
+  llm-quantize convert TinyLlama-1.1B-Q8_0.gguf gptq -q 4bit --force
   llm-quantize info TinyLlama-1.1B-Q4_K_M.gguf
   llm-quantize analyze ./TinyLlama-1.1B --calibration-data text.txt --imatrix tiny.imatrix.gguf
   llm-quantize evaluate TinyLlama-1.1B-Q4_K_M.gguf --against ./TinyLlama-1.1B --data test.txt
@@ -32,7 +35,8 @@ Examples:
 Results go to stdout, everything else to stderr.
 With --format json, stdout holds exactly one JSON object: the result or the error.
 Exit codes: 0 success, 1 general error, 2 invalid arguments, 3 model not found,
-  4 authentication required, 5 out of memory, 6 validation failed, 7 checkpoint error, 130 interrupted";
+  4 authentication required, 5 out of memory, 6 validation failed, 7 checkpoint error,
+  8 unsupported conversion, 9 cancelled at the quality warning, 130 interrupted";
 
 /// Quantize Hugging Face models to any format, through backends that anyone can write.
 #[derive(Debug, Parser)]
@@ -85,6 +89,8 @@ pub struct Global {
 pub enum Command {
     /// Quantize a model to a format
     Quantize(Box<quantize::QuantizeArgs>),
+    /// Convert a quantized model to another format or level
+    Convert(Box<convert::ConvertArgs>),
     /// Show what a model folder or a quantized file holds
     Info(InfoArgs),
     /// Look at what a model sees of a text: importance, statistics, outliers, super weights

@@ -1,9 +1,6 @@
 //! `quantize`: the options that every format shares. A format's own options join once the format is known.
 
-use crate::job::OnFallback;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Name a format to see its levels and its own options:
@@ -29,121 +26,21 @@ pub struct QuantizeArgs {
     /// Quantization level, for example Q4_K_M
     #[arg(short, long, value_name = "LEVEL", required_unless_present = "plan")]
     pub quant_level: Option<String>,
-    /// Output directory, created if it does not exist
-    #[arg(short, long, value_name = "PATH", default_value = ".")]
-    pub output_dir: PathBuf,
-    /// Output name, with or without the format's ending [default: MODEL-LEVEL]
-    #[arg(short = 'n', long, value_name = "NAME")]
-    pub output_name: Option<String>,
-    /// Replace an output folder or a saved plan that exists already (a single output file is always replaced, once the new
-    /// one is valid)
-    #[arg(long)]
-    pub overwrite: bool,
     /// Encode tensors anew that are quantized already, at a second loss (for sources such as GGUF files)
     #[arg(long)]
     pub allow_requantize: bool,
-    /// Show the exact plan (every tensor's type, sizes, memory) and stop
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Write the plan to FILE, one line per tensor, to be edited and run with --plan; quantize nothing
-    #[arg(long, value_name = "FILE")]
-    pub save_plan: Option<PathBuf>,
-    /// Take level, options and every tensor's type from a plan file
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = ["quant_level", "tensor_type", "tensor_type_file", "group_size", "set"]
-    )]
-    pub plan: Option<PathBuf>,
-
-    /// Also write the result to a file: .json (what --format json prints), or .csv with a line for every module
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-    /// What to do where a module gets less than its level promises, such as plain rounding because no token of the
-    /// calibration reached it: warn, or fail (exit code 6; finished work is kept)
-    #[arg(long, value_name = "WORD", default_value = "warn", value_parser = on_fallback())]
-    pub on_fallback: OnFallback,
-
-    /// Types of single tensors.
+    /// The job.
     #[command(flatten)]
-    pub encodings: super::encodings::EncodingArgs,
-
-    /// The text of a calibration.
-    #[command(flatten)]
-    pub text: super::calibration::CalibrationArgs,
-    /// Weights that share one scale, for formats with a free group size [default: 128]
-    #[arg(long, value_name = "INT", help_heading = "Calibration", allow_negative_numbers = true)]
-    pub group_size: Option<String>,
-
-    /// Importance matrix (.gguf or .dat of llama-imatrix); several are added up
-    #[arg(long, value_name = "FILE", help_heading = "Calibration")]
-    pub imatrix: Vec<PathBuf>,
-    /// Folder of statistics of this very model that `analyze --statistics DIR` wrote
-    #[arg(long, value_name = "DIR", help_heading = "Calibration", conflicts_with = "imatrix")]
-    pub statistics: Option<PathBuf>,
-    /// Use only its entries whose names hold TEXT (repeatable)
-    // A requirement that conflicts with another option counts as met, so the conflict is said as well.
-    #[arg(
-        long,
-        value_name = "TEXT",
-        help_heading = "Calibration",
-        requires = "imatrix",
-        conflicts_with = "statistics"
-    )]
-    pub include_weights: Vec<String>,
-    /// Use none of its entries whose names hold TEXT (repeatable)
-    #[arg(
-        long,
-        value_name = "TEXT",
-        help_heading = "Calibration",
-        requires = "imatrix",
-        conflicts_with_all = ["include_weights", "statistics"]
-    )]
-    pub exclude_weights: Vec<String>,
-
-    /// Keep no checkpoint: an interrupted job starts from the beginning
-    #[arg(long, help_heading = "Checkpoints", conflicts_with_all = ["checkpoint_dir", "resume"])]
-    pub no_checkpoints: bool,
-    /// Where checkpoints are kept [env: LLM_QUANTIZE_CHECKPOINT_DIR] [default: .checkpoint in the output directory]
-    // Read from the environment later, not by clap: a variable must not conflict with --no-checkpoints.
-    #[arg(long, value_name = "PATH", help_heading = "Checkpoints")]
-    pub checkpoint_dir: Option<PathBuf>,
-    /// Continue an interrupted job, from its own checkpoint or the one at PATH (write it last, or as --resume=PATH)
-    #[arg(long, value_name = "PATH", num_args = 0..=1, help_heading = "Checkpoints")]
-    pub resume: Option<Option<PathBuf>>,
-
-    /// Threads to use [default: all]
-    #[arg(long, value_name = "INT", help_heading = "Resources", value_parser = clap::value_parser!(u32).range(1..))]
-    pub threads: Option<u32>,
-    /// Most memory to use beyond the mapped model files, for example 2GiB
-    #[arg(long, value_name = "SIZE", help_heading = "Resources", value_parser = super::size::parse)]
-    pub memory_limit: Option<u64>,
-    /// Device to compute on: cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "cpu", help_heading = "Resources")]
-    pub device: String,
-
-    /// An option of the format by its name in the plugin, the same as its own --name (repeatable)
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub set: Vec<(String, String)>,
-}
-
-fn on_fallback() -> impl TypedValueParser<Value = OnFallback> {
-    let parser = PossibleValuesParser::new(["warn", "fail"]);
-    parser.map(|word| if word == "fail" { OnFallback::Fail } else { OnFallback::Warn })
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.replace('-', "_"), value.to_owned())),
-        _ => Err(format!("`{text}` is not of the form KEY=VALUE")),
-    }
+    pub job: super::job::JobArgs,
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{Command, Typed};
     use super::*;
+    use crate::job::OnFallback;
     use clap::Parser;
+    use std::path::PathBuf;
 
     fn typed(line: &str) -> Result<QuantizeArgs, clap::Error> {
         match Typed::try_parse_from(format!("llm-quantize quantize {line}").split_whitespace())?.command {
@@ -161,6 +58,7 @@ mod tests {
             (args.model.as_str(), args.output_format.as_str(), args.quant_level.as_deref()),
             ("m", "gptq", Some("4bit"))
         );
+        let args = args.job;
         assert_eq!(args.output_dir, PathBuf::from("out"));
         assert_eq!(args.output_name.as_deref(), Some("name"));
         assert_eq!(args.text.calibration_data, [PathBuf::from("d.json")]);
@@ -173,10 +71,10 @@ mod tests {
 
     #[test]
     fn resume_takes_a_path_or_none() {
-        assert_eq!(typed("m gguf -q Q4_0").unwrap().resume, None);
-        assert_eq!(typed("m gguf -q Q4_0 --resume").unwrap().resume, Some(None));
-        assert_eq!(typed("m gguf --resume -q Q4_0").unwrap().resume, Some(None));
-        assert_eq!(typed("m gguf --resume=c -q Q4_0").unwrap().resume, Some(Some("c".into())));
+        assert_eq!(typed("m gguf -q Q4_0").unwrap().job.resume, None);
+        assert_eq!(typed("m gguf -q Q4_0 --resume").unwrap().job.resume, Some(None));
+        assert_eq!(typed("m gguf --resume -q Q4_0").unwrap().job.resume, Some(None));
+        assert_eq!(typed("m gguf --resume=c -q Q4_0").unwrap().job.resume, Some(Some("c".into())));
     }
 
     #[test]

@@ -8,10 +8,9 @@
 //! | `config` | config.json rebuilt |
 //! | `stored` | the files as they are, for sessions that turn GGUF into GGUF |
 //! | `shown` | metadata for people, long arrays shortened |
+//! | `tokenizer` | tokenizer.json and tokenizer_config.json rebuilt |
 //! | `rows` | rows of a tensor as single precision |
 //! | `validate` | structure, completeness and every block's scales |
-//!
-//! Deliberately absent: tokenizer.json is not rebuilt yet; the summary says so.
 
 mod config;
 mod listing;
@@ -20,6 +19,7 @@ mod open;
 mod rows;
 mod shown;
 mod stored;
+mod tokenizer;
 mod validate;
 
 use crate::arch::{Architecture, View};
@@ -33,6 +33,8 @@ pub use stored::{REST, parse_rest};
 pub struct GgufReader {
     /// Metadata and tensor list of each file.
     headers: Vec<Header>,
+    /// Which of them has the model's metadata.
+    main: usize,
     /// The architecture, if its table is known.
     arch: Option<&'static Architecture>,
     /// One per stored tensor.
@@ -94,6 +96,12 @@ impl Reader for GgufReader {
     fn sidecar(&self, files: &[MappedFile], name: &str) -> Result<Vec<u8>, Error> {
         match name {
             stored::REST => stored::rest(&self.headers, &self.shards, files),
+            known if self.summary.sidecars.iter().any(|sidecar| sidecar == known) => {
+                let failed = |problem| {
+                    Error::new(Kind::CorruptInput, format!("{known} cannot be rebuilt: {problem}")).subject(known)
+                };
+                tokenizer::file(&self.headers[self.main], known).map_err(failed)
+            }
             other => Err(Error::new(Kind::Other, format!("`{other}` cannot be rebuilt from a GGUF file"))),
         }
     }

@@ -4,7 +4,7 @@ use super::config::rebuild;
 use super::listing::{Listing, list};
 use super::shown::shown;
 use super::stored::{in_order, shards_in_order, view};
-use super::{GgufReader, Listed};
+use super::{GgufReader, Listed, tokenizer};
 use crate::arch::{self, Mark};
 use crate::container::{Header, decode};
 use crate::mixture::Recipe;
@@ -22,8 +22,8 @@ impl GgufReader {
                 Error::new(Kind::CorruptInput, message).subject(file.name)
             })?);
         }
-        let main = check_shards(&headers, files)?;
-        let main = &headers[main];
+        let first = check_shards(&headers, files)?;
+        let main = &headers[first];
         let name = main.text("general.architecture").unwrap_or_default();
         let arch = arch::by_name(name, |mark| match mark {
             Mark::Key(key) => main.get(&format!("{name}.{key}")).is_some(),
@@ -54,9 +54,16 @@ impl GgufReader {
             }
             None => serde_json::Value::Null,
         };
-        warnings.push(
-            "tokenizer.json is not rebuilt from the file; bring the original one for tasks that read text".to_owned(),
-        );
+        let sidecars = match tokenizer::problem(main) {
+            None => tokenizer::FILES.map(str::to_owned).to_vec(),
+            Some(problem) => {
+                warnings.push(format!(
+                    "tokenizer.json cannot be rebuilt from the file ({problem}); bring the original one for tasks that \
+                     read text"
+                ));
+                Vec::new()
+            }
+        };
         let shards = shards_in_order(&headers);
         let in_order = in_order(&listed, &shards);
         let summary = ReaderSummary {
@@ -66,11 +73,11 @@ impl GgufReader {
             config,
             metadata: shown(main),
             tensors,
-            sidecars: Vec::new(),
+            sidecars,
             warnings,
             stored: Some(view(main, &listed, &in_order)),
         };
-        Ok(GgufReader { headers, arch, listed, offered, in_order, shards, summary })
+        Ok(GgufReader { headers, main: first, arch, listed, offered, in_order, shards, summary })
     }
 }
 

@@ -32,7 +32,7 @@ use serde_json::Value as Json;
 pub use byte_fallback::Scores;
 pub use error::VocabError;
 pub use inputs::{Decode, Encode, TokenizerFiles, VocabInputs};
-pub use pre::{NAMES as PRE_NAMES, Pre, PreReason};
+pub use pre::{NAMES as PRE_NAMES, Pre, PreReason, Rebuilt as RebuiltPre, rebuild as rebuilt_pre};
 
 use folder::Folder;
 use route::{Extra, Known, Route, SpacePrefix};

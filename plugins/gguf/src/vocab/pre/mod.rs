@@ -9,6 +9,7 @@ mod names;
 mod patterns;
 #[cfg(test)]
 mod published;
+mod rebuild;
 mod structure;
 
 use serde_json::Value as Json;
@@ -18,6 +19,7 @@ use super::VocabError;
 use super::inputs::Encode;
 
 pub use names::NAMES;
+pub use rebuild::{Rebuilt, rebuild};
 
 /// How the pre-tokenizer was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -36,24 +36,6 @@ fn folder() -> Option<PathBuf> {
     folder
 }
 
-/// Writes a pattern back as tokenizer.json would.
-fn pre_tokenizer(steps: &[&str]) -> Json {
-    let steps = steps.iter().map(|step| match *step {
-        "bytes" => json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}),
-        "bytes(gpt-2)" => {
-            json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true})
-        }
-        "digits(each)" => json!({"type": "Digits", "individual_digits": true}),
-        "digits(together)" => json!({"type": "Digits", "individual_digits": false}),
-        "punctuation(contiguous)" => json!({"type": "Punctuation", "behavior": "Contiguous"}),
-        step => {
-            let regex = step.strip_prefix("split ").expect("every other step is a split");
-            json!({"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": false})
-        }
-    });
-    json!({"type": "Sequence", "pretokenizers": steps.collect::<Vec<_>>()})
-}
-
 fn texts(value: Option<&Value>) -> Vec<String> {
     let Some(Value::Array(Array::String(texts))) = value else { panic!("a list of texts") };
     texts.iter().map(|text| String::from_utf8(text.clone()).unwrap()).collect()
@@ -72,7 +54,7 @@ fn rebuilt(gguf: &[u8], steps: &[&str]) -> Json {
     json!({
         "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null,
         "added_tokens": added.collect::<Vec<_>>(),
-        "pre_tokenizer": pre_tokenizer(steps),
+        "pre_tokenizer": super::rebuild::written(steps).unwrap(),
         "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
         "model": {"type": "BPE", "vocab": vocab, "merges": texts(header.get("tokenizer.ggml.merges"))},
     })
