@@ -37,6 +37,11 @@ fn versions_of_one_major_work_in_both_directions() {
         .succeed();
     let read = |name: &str| std::fs::read(work.join(name)).unwrap();
     assert_eq!(read("newer/model.safetensors"), read("older/model.safetensors"));
+    // Side by side with a plugin of this very version, which is loaded after it: both are at work in one process.
+    let source = work.program(["quantize", "-q", "Q8_0", "-n", "source"]);
+    source.args([repository::tiny_model().as_os_str(), "gguf".as_ref()]).succeed();
+    work.program(["convert", "--plugin-dir", "plugins", "--force", "-n", "converted", "source.gguf", "int8"]).succeed();
+    assert!(work.join("converted/model.safetensors").is_file());
     std::fs::write(work.join("x.dat"), b"no statistics").unwrap();
     let shown = work.program(["imatrix", "show", "--plugin-dir", "plugins", "x.dat"]).run();
     assert!(shown.code == 2 && shown.stderr.contains("no installed plugin"), "{shown:?}");

@@ -10,7 +10,7 @@ use super::Backend;
 use crate::abi::PluginRootRef;
 use crate::{API_VERSION, sdk};
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals};
 use abi_stable::library::{LibraryError, RawLibrary, lib_header_from_raw_library};
 use std::path::Path;
 
@@ -80,7 +80,10 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
             let fault =
                 || LoadError::Layout { plugin: plugin.clone(), summary: summary(&detail), detail: detail.clone() };
             let layout = header.layout().ok_or_else(fault)?;
-            check_layout_compatibility(layout, <PluginRootRef as StableAbi>::LAYOUT).map_err(|_| fault())?;
+            // With a memory of its own: in the process-wide one, an older layout as the interface would keep out every
+            // later plugin that is as new as this program ("too many fields").
+            let host = <PluginRootRef as StableAbi>::LAYOUT;
+            check_layout_compatibility_with_globals(layout, host, &CheckingGlobals::new()).map_err(|_| fault())?;
             // SAFETY: the layouts were found compatible with the plugin as the older interface; see the module docs.
             let root = unsafe { header.init_root_module_with_unchecked_layout::<PluginRootRef>() };
             (root.map_err(|_| fault())?, true)
