@@ -67,7 +67,7 @@ mod tests {
         ];
         let matches = Typed::command().try_get_matches_from(line).unwrap();
         let Command::Quantize(args) = Typed::from_arg_matches(&matches).unwrap().command else { panic!("quantize") };
-        let rules = args.encodings.rules(matches.subcommand().map(|(_, matches)| matches)).unwrap();
+        let rules = args.job.encodings.rules(matches.subcommand().map(|(_, matches)| matches)).unwrap();
         let texts: Vec<&str> = rules.iter().map(|rule| rule.text.as_str()).collect();
         assert_eq!(texts, ["a=Q4_K", "b=Q5_K", "c=Q6_K", "d=Q8_0"]);
     }
