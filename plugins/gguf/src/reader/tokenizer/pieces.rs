@@ -13,8 +13,11 @@ use std::collections::HashSet;
 
 /// SentencePiece's letter for a space.
 const SPACE: &str = "\u{2581}";
-/// Longest token whose cuts are listed, in bytes. Published ones stay below 200; cuts grow with the square.
-const LONGEST: usize = 1024;
+/// Longest token whose cuts are listed, in bytes. Words of published vocabularies stay below 100; the time that cuts take
+/// grows with the square.
+const LONGEST: usize = 256;
+/// Most cuts. Vocabularies of 256,000 tokens have some 600,000; a hostile file must not make a list of billions.
+const MOST_CUTS: usize = 1 << 23;
 
 /// A merge before it has its place.
 struct Cut<'a> {
@@ -48,11 +51,11 @@ pub(super) fn parts(header: &Header, words: &Words<'_>) -> Result<Parts, String>
         unknown: unknown.map_or(Json::Null, |(_, text)| json!(text)),
         byte_fallback: true,
         ignore_merges: false,
-        merges: merges(words, scores),
+        merges: merges(words, scores, MOST_CUTS)?,
     })
 }
 
-fn merges(words: &Words<'_>, scores: &[f32]) -> Vec<Json> {
+fn merges(words: &Words<'_>, scores: &[f32], most: usize) -> Result<Vec<Json>, String> {
     let normal: HashSet<&str> = words.tokens.iter().filter(|token| token.2 == NORMAL).map(|token| token.1).collect();
     let part = |text: &str| normal.get(text).and_then(|text| Some((*words.ids.get(text)?, *text)));
     let mut cuts: Vec<Cut<'_>> = Vec::new();
@@ -63,6 +66,9 @@ fn merges(words: &Words<'_>, scores: &[f32]) -> Vec<Json> {
                 cuts.push(Cut { score: scores[*id as usize], left, right });
             }
         }
+        if cuts.len() > most {
+            return Err(format!("its tokens can be cut into two tokens in more than {most} ways"));
+        }
         cuts[first..].sort_by_key(|cut| (cut.left.0, cut.right.0));
     }
     let letters = |text: &str| text.chars().count();
@@ -70,5 +76,31 @@ fn merges(words: &Words<'_>, scores: &[f32]) -> Vec<Json> {
         let lengths = |cut: &Cut<'_>| (letters(cut.left.1), letters(cut.right.1));
         b.score.total_cmp(&a.score).then_with(|| lengths(b).cmp(&lengths(a)))
     });
-    cuts.iter().map(|cut| json!([cut.left.1, cut.right.1])).collect()
+    Ok(cuts.iter().map(|cut| json!([cut.left.1, cut.right.1])).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    /// Tokens that are all normal, with the scores of their ids.
+    fn cut(texts: &[&'static str], scores: &[f32], most: usize) -> Result<Vec<Json>, String> {
+        let tokens: Vec<(u32, &str, i32)> = (0..).zip(texts).map(|(id, text)| (id, *text, NORMAL)).collect();
+        let ids: HashMap<&str, u32> = tokens.iter().map(|(id, text, _)| (*text, *id)).collect();
+        merges(&Words { tokens, scores: Some(scores), ids }, scores, most)
+    }
+
+    #[test]
+    fn scores_come_first_and_longer_left_parts_next() {
+        let (texts, scores) = (["a", "b", "ab", "ba", "aba"], [-9.0, -9.0, -1.0, -2.0, -0.5]);
+        let want = [json!(["ab", "a"]), json!(["a", "ba"]), json!(["a", "b"]), json!(["b", "a"])];
+        assert_eq!(cut(&texts, &scores, 4).unwrap(), want);
+    }
+
+    #[test]
+    fn a_flood_of_cuts_is_refused() {
+        let refused = cut(&["a", "b", "ab", "ba", "aba"], &[0.0; 5], 3).unwrap_err();
+        assert!(refused.contains("more than 3 ways"), "{refused}");
+    }
 }
