@@ -86,6 +86,14 @@ impl Weights for Folded<'_> {
         self.model.encoding(tensor)
     }
 
+    fn stored_bytes(&self, tensor: usize) -> u64 {
+        self.model.stored_bytes(tensor)
+    }
+
+    fn stored_format(&self) -> Option<(&str, &str)> {
+        self.model.stored_format()
+    }
+
     fn inputs(&self) -> Vec<PathBuf> {
         self.model.inputs()
     }
