@@ -46,7 +46,7 @@ fn gathered(place: &Place) -> BTreeMap<String, Vec<f32>> {
     let subject = Subject::new(open(&tiny_model()).unwrap()).unwrap();
     let cancel = Cancel::default();
     let vocab = subject.network.embedding.vocab;
-    let samples = read_text(&text(place), &tiny_model(), vocab, &Silent, &cancel).unwrap();
+    let samples = read_text(&text(place), &tiny_model(), subject.weights(), vocab, &Silent, &cancel).unwrap();
     let folder = place.root.path().join("alone");
     let spec = CalibrationSpec {
         settings: settings(true, false),
