@@ -8,7 +8,7 @@ use workbench::{Workbench, tiny_model};
 #[test]
 fn usage_errors_end_with_2_and_say_what_is_accepted() {
     let bench = Workbench::new();
-    bench.run("").fails(2, &["error: No command was given", "Use one of: quantize, info,"]);
+    bench.run("").fails(2, &["error: No command was given", "Use one of: quantize, convert, info,"]);
     bench.run("quantise m gguf").fails(2, &["Unrecognized subcommand 'quantise'", "'quantize'"]);
     bench.run("quantize m gguf").fails(2, &["--quant-level <LEVEL>"]);
     bench.run("quantize m").fails(2, &["<OUTPUT_FORMAT>"]);
