@@ -86,7 +86,7 @@ fn bad_requests() {
     for (args, word) in [
         (vec!["tiny-model", "gguf", "-q", "Q4_K_X"], "Q4_K_M"),
         (vec!["tiny-model", "ggfu", "-q", "Q4_0"], "gguf"),
-        (vec!["tiny-model", "awq", "-q", "4bit"], "awq"),
+        (vec!["tiny-model", "exl3", "-q", "4bit"], "exl3"),
         (vec!["tiny-model", "gguf"], "--quant-level"),
         (vec!["tiny-model", "gguf", "-q", "Q4_0", "--pre", "nonsense"], "llama-bpe"),
         (vec!["tiny-model", "gguf", "-q", "Q4_0", "-o", "tiny-model/config.json"], "config.json"),

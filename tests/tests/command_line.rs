@@ -112,7 +112,7 @@ fn options_of_the_format_are_checked_before_anything_is_written() {
         ("quantize MODEL gguf -q Q4_0 --set pre=a --pre b", "The option `pre` is given twice"),
         ("quantize MODEL gguf -q Q4_0 --device tpu", "`tpu` is no device"),
         ("quantize MODEL ggfu -q Q4_0 --pre a", "no plugin handles the format `ggfu`"),
-        ("quantize MODEL awq -q 4bit", "no plugin handles the format `awq`"),
+        ("quantize MODEL exl3 -q 4bit", "no plugin handles the format `exl3`"),
         ("quantize MODEL gguf --resume -q", "--quant-level"),
     ] {
         let outcome = folder.program(words(line)).args(["--format", "json"]).run();

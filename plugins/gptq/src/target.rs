@@ -70,11 +70,14 @@ impl Target {
             if count == 0 || count % RUN != 0 {
                 let message =
                     format!("tensor `{name}` has {count} {what}; {} asks for a multiple of {RUN}", Target::Any.name());
-                return Err(unfit(linear, message));
+                // No option makes such a shape fit.
+                return Err(unfit(Kind::UnsupportedModel, linear, message));
             }
         }
         let Settings { bits, group, symmetric } = linear.settings;
-        let refuse = |why: String| Err(unfit(linear, format!("{} cannot load tensor `{name}`: {why}", self.name())));
+        let refuse = |why: String| {
+            Err(unfit(Kind::InvalidRequest, linear, format!("{} cannot load tensor `{name}`: {why}", self.name())))
+        };
         match self {
             Target::Vllm if !matches!(bits, 4 | 8) || !symmetric => {
                 let word = if symmetric { "symmetric" } else { "asymmetric" };
@@ -161,12 +164,12 @@ impl Target {
     }
 }
 
-fn unfit(linear: &Linear, message: String) -> Error {
+fn unfit(kind: Kind, linear: &Linear, message: String) -> Error {
     let hint = format!(
         "choose other bits, --group-size or --sym, or keep this matrix as it is with --dynamic='-:{}$'",
         regex::escape(&linear.module)
     );
-    Error::new(Kind::InvalidRequest, message).subject(&linear.name).hint(hint)
+    Error::new(kind, message).subject(&linear.name).hint(hint)
 }
 
 #[cfg(test)]
