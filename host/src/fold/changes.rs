@@ -44,7 +44,7 @@ enum By {
 }
 
 impl Changes {
-    /// What some folds change. Scales fit the groups ([`super::check`]).
+    /// What some folds change. Scales fit the groups ([`super::fault`]).
     pub fn new(model: &ModelDescription, folds: &[Fold]) -> Changes {
         let mut changes = Changes::default();
         for fold in folds {
