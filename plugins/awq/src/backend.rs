@@ -1,7 +1,7 @@
 //! What the host talks to: the descriptor, and the doors to sessions and readers.
 
 use crate::choices::Choices;
-use crate::reader::{self, AwqReader};
+use crate::reader;
 use crate::session::AwqSession;
 use crate::{levels, option_specs, plan};
 use llmq_plugin_api::sdk::{Backend, Context, Error, MappedFile, Model, Reader, Session};
@@ -48,6 +48,6 @@ impl Backend for AwqBackend {
     }
 
     fn open(&self, _: &Context, files: &[MappedFile]) -> Result<Box<dyn Reader>, Error> {
-        Ok(Box::new(AwqReader::open(files)?))
+        Ok(Box::new(reader::open(files)?))
     }
 }

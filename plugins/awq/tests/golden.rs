@@ -1,6 +1,6 @@
 //! Folders that AutoAWQ and GPTQModel wrote, against the values of an independent reader.
 
-use llmq_awq::reader::{AwqReader, confidence};
+use llmq_awq::reader::{confidence, open};
 use llmq_plugin_api::sdk::{MappedFile, Reader};
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn check(name: &str) {
     let files = folder(name);
     let files = mapped(&files);
     assert!(confidence(&files) > 90);
-    let reader = AwqReader::open(&files).unwrap();
+    let reader = open(&files).unwrap();
     let summary = reader.summary();
     assert_eq!((summary.level.as_str(), summary.tensors.len()), ("4bit-g128-asym", 2), "{name}");
     assert!(summary.config.get("quantization_config").is_none());
@@ -64,14 +64,14 @@ fn declarations_in_a_file_of_their_own_are_found() {
     files[0].1 = text.replace("quantization_config", "something_else").replace("quant_method", "other").into_bytes();
     files.push(("quant_config.json", older.as_bytes().to_vec()));
     assert_eq!(confidence(&mapped(&files)), 90);
-    assert_eq!(AwqReader::open(&mapped(&files)).unwrap().summary().level, "4bit-g128-asym");
+    assert_eq!(open(&mapped(&files)).unwrap().summary().level, "4bit-g128-asym");
 }
 
 #[test]
 fn rows_beyond_the_end_are_refused() {
     let files = folder("mini-awq-autoawq");
     let files = mapped(&files);
-    let reader = AwqReader::open(&files).unwrap();
+    let reader = open(&files).unwrap();
     for (tensor, first, values) in [(0, 0, 255), (0, 1, 256 * 32), (0, 32, 256), (0, usize::MAX, 256), (2, 0, 256)] {
         assert!(reader.decode_rows(&files, tensor, first, &mut vec![0.0; values]).is_err(), "{tensor} {first}");
     }
@@ -83,7 +83,7 @@ fn folders_that_do_not_hold_together_are_refused() {
     let refused = |change: &dyn Fn(&mut Files), word: &str| {
         let mut files = whole.clone();
         change(&mut files);
-        let error = AwqReader::open(&mapped(&files)).err().unwrap_or_else(|| panic!("`{word}` was opened"));
+        let error = open(&mapped(&files)).err().unwrap_or_else(|| panic!("`{word}` was opened"));
         assert!(error.message.contains(word), "{}", error.message);
     };
     let swap = |files: &mut Files, file: usize, from: &str, to: &str| {

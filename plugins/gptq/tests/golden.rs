@@ -1,6 +1,6 @@
 //! Folders that GPTQModel wrote, against the values of an independent reader.
 
-use llmq_gptq::reader::GptqReader;
+use llmq_gptq::reader::open;
 use llmq_plugin_api::sdk::{MappedFile, Reader};
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn check(name: &str, level: &str, encoding: &str) {
     let files = folder(name);
     let files = mapped(&files);
     assert!(llmq_gptq::reader::confidence(&files) > 90);
-    let reader = GptqReader::open(&files).unwrap();
+    let reader = open(&files).unwrap();
     let summary = reader.summary();
     assert_eq!((summary.level.as_str(), summary.tensors.len()), (level, 2), "{name}");
     assert!(summary.config.get("quantization_config").is_none());
@@ -66,7 +66,7 @@ fn activation_order_and_asymmetric_zeros_equal_it_too() {
 fn rows_beyond_the_end_are_refused() {
     let files = folder("mini-g4");
     let files = mapped(&files);
-    let reader = GptqReader::open(&files).unwrap();
+    let reader = open(&files).unwrap();
     for (tensor, first, values) in [(0, 0, 255), (0, 1, 256), (1, 32, 256), (1, usize::MAX, 256), (2, 0, 256)] {
         assert!(reader.decode_rows(&files, tensor, first, &mut vec![0.0; values]).is_err(), "{tensor} {first}");
     }
@@ -78,7 +78,7 @@ fn folders_that_do_not_hold_together_are_refused() {
     let refused = |change: &dyn Fn(&mut Files), word: &str| {
         let mut files = whole.clone();
         change(&mut files);
-        let error = GptqReader::open(&mapped(&files)).err().unwrap_or_else(|| panic!("`{word}` was opened"));
+        let error = open(&mapped(&files)).err().unwrap_or_else(|| panic!("`{word}` was opened"));
         assert!(error.message.contains(word), "{}", error.message);
     };
     let swap = |files: &mut Files, file: usize, from: &str, to: &str| {

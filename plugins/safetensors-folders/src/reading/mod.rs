@@ -1,9 +1,11 @@
-//! Stored tensors of a folder, and rows of those that are plain.
+//! Stored tensors of a folder, rows of those that are plain, and the reader that formats of packed matrices share.
 
 mod files;
+mod folder;
 pub mod rows;
 
 pub use files::{Tensors, tensors};
+pub use folder::{Entry, Heading, PackedFolder, PackedMatrix};
 
 use crate::checkpoint::Stored;
 use llmq_plugin_api::sdk::{Error, Kind, MappedFile};

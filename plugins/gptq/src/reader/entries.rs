@@ -1,21 +1,21 @@
 //! All tensors of a folder, put together to modules.
 
+use super::Module;
 use super::declared::Declared;
 use super::module::Parts;
-use super::{Entry, Module};
 use llmq_plugin_api::sdk::{Error, Kind, MappedFile};
-use llmq_safetensors_folders::reading::{Tensors, tensors};
+use llmq_safetensors_folders::reading::{Entry, Tensors, tensors};
 use std::collections::BTreeMap;
 
 /// The entries of a folder, in file order; a module stands where its codes are.
-pub fn entries(files: &[MappedFile], declared: &Declared) -> Result<Vec<Entry>, Error> {
+pub fn entries(files: &[MappedFile], declared: &Declared) -> Result<Vec<Entry<Module>>, Error> {
     let Tensors { order, mut by_name } = tensors(files)?;
     let modules: Vec<(usize, String)> = order
         .iter()
         .enumerate()
         .filter_map(|(at, name)| Some((at, name.strip_suffix(".qweight")?.to_owned())))
         .collect();
-    let mut entries: BTreeMap<usize, Entry> = BTreeMap::new();
+    let mut entries: BTreeMap<usize, Entry<Module>> = BTreeMap::new();
     for (at, name) in modules {
         let mut take = |part: &str| by_name.remove(&format!("{name}.{part}"));
         let parts = match (take("qweight"), take("qzeros"), take("scales")) {
