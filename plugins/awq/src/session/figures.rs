@@ -1,13 +1,14 @@
 //! What is told of every matrix: settings, error at the output step by step, tokens, and what was rounded to nearest and why.
 
 use super::matrix::{Job, Outcome};
-use super::shared::{Known, Shared};
+use super::shared::Known;
 use crate::levels::BITS;
 use crate::plan::Linear;
 use llmq_linear_grids::Factor;
 use llmq_plugin_api::sdk::{StatisticKind, Unit};
 use llmq_plugin_api::wire::UnitReport;
 use llmq_safetensors_folders::files::{Layout, Place};
+use llmq_safetensors_folders::work::Shared;
 use serde_json::{Value, json};
 
 /// A loss relative to the output; null without one.
@@ -20,7 +21,7 @@ pub struct Told<'a> {
     /// The matrix.
     pub job: &'a Job<'a>,
     /// Its Gram matrix.
-    pub shared: &'a Shared<'a>,
+    pub shared: &'a Shared<'a, Job<'a>>,
     /// What is known of its input, or why nothing is.
     pub known: Result<&'a Known<'a>, &'a String>,
     /// What rounding did.

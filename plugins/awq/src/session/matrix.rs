@@ -26,6 +26,13 @@ pub struct Job<'a> {
     pub clips: bool,
 }
 
+impl Job<'_> {
+    /// Whether both may share what is made of one Gram matrix.
+    pub fn alike(&self, other: &Job) -> bool {
+        self.method == other.method && self.linear.columns == other.linear.columns
+    }
+}
+
 /// What rounding did, as sums of tr(dW G dW^T).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Outcome {

@@ -67,9 +67,9 @@ impl Session for AwqSession {
             }
         }
         let mut report = UnitReport::default();
-        for shared in shared::by_gram(unit, jobs) {
+        for shared in work::by_gram(unit, jobs, |job| job.tensor.index, Job::alike) {
             let mut began = Instant::now();
-            let known = shared.known(cx, self.choices.rounding)?;
+            let known = shared::known(&shared, cx, self.choices.rounding)?;
             for job in &shared.jobs {
                 let outcome = matrix::quantize(cx, job, known.as_ref(), out, &progress)?;
                 // The first of those that share a factor is charged with it.

@@ -1,9 +1,9 @@
 //! What is told of every matrix: settings, error at the output, damping, tokens, time, and what was rounded to nearest and why.
 
 use super::matrix::{Job, Outcome};
-use super::shared::Shared;
 use llmq_linear_grids::Factor;
 use llmq_plugin_api::wire::UnitReport;
+use llmq_safetensors_folders::work::Shared;
 use serde_json::{Value, json};
 
 /// One matrix that is done.
@@ -11,7 +11,7 @@ pub struct Told<'a> {
     /// The matrix.
     pub job: &'a Job<'a>,
     /// Its Gram matrix.
-    pub shared: &'a Shared<'a>,
+    pub shared: &'a Shared<'a, Job<'a>>,
     /// Its factor, or why there is none.
     pub factor: Result<&'a Factor, &'a String>,
     /// What rounding did.

@@ -23,6 +23,13 @@ pub struct Job<'a> {
     pub zeros: Zeros,
 }
 
+impl Job<'_> {
+    /// Whether both may share what is made of one Gram matrix.
+    pub fn alike(&self, other: &Job) -> bool {
+        self.method == other.method && self.linear.columns == other.linear.columns
+    }
+}
+
 /// What rounding did.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Outcome {

@@ -53,15 +53,16 @@ impl Session for GptqSession {
             }
         }
         let mut report = UnitReport::default();
-        for shared in shared::by_gram(unit, jobs) {
+        for shared in work::by_gram(unit, jobs, |job| job.tensor.index, Job::alike) {
             let mut began = Instant::now();
-            let factored = shared.factor(cx)?;
+            let known = shared::known(&shared, cx)?;
             for job in &shared.jobs {
-                let known = factored.as_ref().map(|factor| (factor, shared.values()));
-                let outcome = matrix::quantize(cx, job, known, out, &progress)?;
+                let factor = known.as_ref().map(|(factor, _)| factor);
+                let given = known.as_ref().map(|(factor, gram)| (factor, *gram));
+                let outcome = matrix::quantize(cx, job, given, out, &progress)?;
                 // The first of those that share a factor is charged with it.
                 let seconds = std::mem::replace(&mut began, Instant::now()).elapsed().as_secs_f64();
-                let told = Told { job, shared: &shared, factor: factored.as_ref(), outcome, seconds };
+                let told = Told { job, shared: &shared, factor, outcome, seconds };
                 figures::note(&mut report, &told);
             }
         }
