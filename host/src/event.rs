@@ -16,6 +16,11 @@ pub enum Event {
         /// Weights still to be quantized.
         weights: u64,
     },
+    /// Work on units goes on with something else for a while.
+    Turned {
+        /// What is done now, as a word in front of the bar: `Calibrating`.
+        verb: &'static str,
+    },
     /// Weights finished since [`Event::Started`], over all units.
     Progress {
         /// Finished so far.

@@ -15,6 +15,7 @@ use llm_quantize::threads::pool;
 use llmq_calibration::Folder;
 use llmq_plugin_api::client::{Backend, Loaded};
 use llmq_plugin_api::sdk::StatisticKind;
+use llmq_plugin_api::wire::SeenByLaterLayers;
 use model_folder::tiny_model;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,8 +36,13 @@ fn text(place: &Place) -> TextSpec {
 fn spec(place: &Place, model: &Path) -> JobSpec {
     let backend = Backend::in_process(Toy::default()).unwrap();
     let plugin = Loaded { id: "toy".into(), version: "1".into(), older_interface: false, backend };
-    let upfront =
-        Upfront { text: text(place), kinds: vec![StatisticKind::Gram], open: Arc::new(open), plugin: Arc::new(plugin) };
+    let upfront = Upfront {
+        text: text(place),
+        kinds: vec![StatisticKind::Gram],
+        open: Arc::new(open),
+        plugin: Arc::new(plugin),
+        later_layers_see: SeenByLaterLayers::Original,
+    };
     let statistics = Some(Supply::Text(Arc::new(upfront)));
     JobSpec { model: model.to_owned(), level: "GRAM".into(), statistics, ..place.spec() }
 }

@@ -6,6 +6,7 @@ pub mod gguf_file;
 pub mod golden;
 pub mod hub;
 pub mod judge;
+pub mod killed;
 pub mod loopback;
 pub mod made_up;
 pub mod program;

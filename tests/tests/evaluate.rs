@@ -53,6 +53,29 @@ fn a_model_does_not_diverge_from_itself_and_a_quantized_one_does() {
 }
 
 #[test]
+fn a_layer_that_was_quantized_is_the_only_one_with_an_error_of_its_own() {
+    let work = Workdir::new();
+    let original = golden::model("tiny-model");
+    let quantize = work.program(["quantize", "-q", "F32", "-n", "one", "--tensor-type", r"blk\.1\.ffn_down=q4_0"]);
+    quantize.args([original.as_os_str(), "gguf".as_ref()]).succeed();
+    let against: [&OsStr; 2] = ["--against".as_ref(), original.as_os_str()];
+    let whole = evaluate(&work, &work.join("one.gguf"), &against);
+    assert!(whole.get("layers").is_none(), "only on request: {whole}");
+    let report = evaluate(&work, &work.join("one.gguf"), &[against[0], against[1], "--by-layer".as_ref()]);
+    assert_eq!((&report["perplexity"], &report["mean_kld"]), (&whole["perplexity"], &whole["mean_kld"]));
+    let errors = report["layers"].as_array().expect("layers").iter().map(|layer| number(layer, "relative_error"));
+    let errors: Vec<f64> = errors.collect();
+    assert_eq!(errors.len(), 2, "{report}");
+    for (layer, error) in errors.into_iter().enumerate() {
+        // The other sees what the original sees, and differs by nothing but the order of its rows in the file.
+        let right = if layer == 1 { 1e-4..0.1 } else { 0.0..1e-9 };
+        assert!(right.contains(&error), "layer {layer}: {error}");
+    }
+    let alone = work.program(["evaluate", "--by-layer", "--data", "t.txt"]).args([original.as_os_str()]).run();
+    assert!(alone.code == 2 && alone.stderr.contains("--against"), "{alone:?}");
+}
+
+#[test]
 fn what_cannot_be_judged_is_refused_before_the_work() {
     let work = Workdir::new();
     let (model, text) = (golden::model("tiny-model"), golden::path("tiny-model.text.txt"));

@@ -1,10 +1,10 @@
 //! GPTQ folders by the real program: calibrated in one command, read back, judged, the same whatever the threads.
 
+use llmq_tests::killed::units_taken_over;
 use llmq_tests::synthetic::{Shape, write_model};
 use llmq_tests::{Program, Workdir, golden, repository};
 use serde_json::Value;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 const TEXT: [&str; 4] = ["--calibration-seqlen", "64", "--calibration-samples", "24"];
 
@@ -111,25 +111,6 @@ fn rules_may_begin_with_a_dash() {
     assert_eq!(result["tensor_counts"]["quantized"], 12);
 }
 
-/// Killed when so many units are journalled; whether it was still at work then.
-#[cfg(unix)]
-fn killed_after(units: usize, work: &Workdir, call: Program, name: &str) -> bool {
-    let journal = work.join(".checkpoint").join(name).join("journal.jsonl");
-    let mut child = call.start();
-    let deadline = Instant::now() + Duration::from_secs(300);
-    let finished = || std::fs::read(&journal).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count());
-    loop {
-        if child.try_wait().unwrap().is_some() {
-            return false;
-        }
-        if finished() >= units || Instant::now() > deadline {
-            child.kill().unwrap();
-            return !child.wait().unwrap().success();
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 #[cfg(unix)]
 #[test]
 fn killed_and_resumed_gives_the_same_bytes() {
@@ -141,17 +122,6 @@ fn killed_and_resumed_gives_the_same_bytes() {
         let call = work.program(["--format", "json", "quantize", "model", "gptq", "-q", "2bit", "-n", name]).args(TEXT);
         call.args(["--threads", "1", "--calibration-data"]).args([text.as_os_str()])
     };
-    call("whole").succeed();
-    let mut resumed = 0;
-    for (round, units) in [0, 1, 3, 5].into_iter().enumerate() {
-        let name = format!("r{round}");
-        if killed_after(units, &work, call(&name), &name) {
-            resumed += call(&name).succeed().json()["units"]["resumed"].as_u64().unwrap();
-        }
-        for file in ["model.safetensors", "config.json", "quantize_config.json"] {
-            let of = |name: &str| std::fs::read(work.join(name).join(file)).unwrap();
-            assert!(of(&name) == of("whole"), "{file} after a kill at {units} units");
-        }
-    }
+    let resumed = units_taken_over(&work, "whole", &[0, 1, 3, 5], call);
     assert!(resumed >= 4, "work was taken over: {resumed} units");
 }

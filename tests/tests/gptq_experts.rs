@@ -118,3 +118,17 @@ fn an_expert_that_no_token_reached_is_named_and_all_others_are_calibrated() {
     let divergence = judged["mean_kld"].as_f64().expect("a divergence");
     assert!(divergence > 0.0 && divergence < 0.2, "{divergence}");
 }
+
+#[test]
+fn stage_by_stage_all_experts_stand_side_by_side() {
+    let work = Workdir::new();
+    write_mixtral(&work.join("mixtral"));
+    let outcome =
+        quantizing(&work).args(["--later-layers-see", "quantized-by-stage", "--verbosity", "verbose"]).succeed();
+    let result = outcome.json();
+    assert_eq!(result["tensor_counts"]["quantized"], 2 * (4 + 3 * EXPERTS));
+    assert_eq!(result["tensor_counts"]["as_computed"], result["tensor_counts"]["quantized"]);
+    assert_eq!(result["fallbacks"].as_array().map(Vec::len), Some(6), "the expert that nobody chose");
+    // Of each layer: what attention reads, its output, what experts read, their outputs.
+    assert_eq!(outcome.stderr.matches("calibrated behind quantized layers").count(), 2 * 4, "{}", outcome.stderr);
+}

@@ -50,6 +50,7 @@ impl Backend for Int8 {
                 options: vec![clip],
                 families: Vec::new(),
                 encodings: Vec::new(),
+                weights_alone: Vec::new(),
             }],
             devices: vec![DeviceKind::Cpu],
             concurrent_units: 4,

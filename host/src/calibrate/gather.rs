@@ -7,7 +7,7 @@ use crate::pass::Watch;
 use llmq_calibration::{CollectError, Collector, Entry, Settings, Source};
 use llmq_forward::{Arrival, Layer, Observer, Tokens};
 use llmq_plugin_api::wire::{ModelDescription, Role};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Gathers the statistics of one layer.
@@ -19,6 +19,8 @@ pub struct Gather<'a> {
     text: &'a str,
     /// What to gather; only the largest magnitudes if `None`.
     options: Option<Settings>,
+    /// Tensors whose inputs are gathered; all if `None`.
+    only: Option<BTreeSet<usize>>,
     batch: Range<usize>,
     feeds: BTreeMap<String, Feed>,
     peaks: BTreeMap<(usize, Option<u32>), Peaks>,
@@ -39,7 +41,12 @@ impl<'a> Gather<'a> {
         options: Option<Settings>,
     ) -> Gather<'a> {
         let (feeds, peaks, expected) = (BTreeMap::new(), BTreeMap::new(), network::feeds(layer));
-        Gather { description, expected, text, options, batch: 0..0, feeds, peaks, problem: None }
+        Gather { description, expected, text, options, only: None, batch: 0..0, feeds, peaks, problem: None }
+    }
+
+    /// The same for the inputs of these tensors alone.
+    pub fn only(self, tensors: &[usize]) -> Gather<'a> {
+        Gather { only: Some(tensors.iter().copied().collect()), ..self }
     }
 
     /// The statistics, and the largest magnitudes.
@@ -60,6 +67,9 @@ impl<'a> Gather<'a> {
 
     fn take(&mut self, arrival: &Arrival<'_>) -> Result<(), CollectError> {
         let (Some(first), Some(settings)) = (arrival.linears.first(), self.options) else { return Ok(()) };
+        if self.only.as_ref().is_some_and(|only| arrival.linears.iter().all(|linear| !only.contains(linear))) {
+            return Ok(());
+        }
         let role = self.description.tensors[*first].role.as_str();
         if !self.feeds.contains_key(role) {
             let experts = arrival.expert.map(|_| self.experts());

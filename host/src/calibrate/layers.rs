@@ -1,11 +1,11 @@
 //! Layer by layer: each layer's statistics are complete, and in their folder, before the next one begins.
 
 use super::kept::sums;
-use super::{Gather, Importance, Peaks};
+use super::{Gather, Importance, Peaks, gather_head};
 use crate::event::Event;
 use crate::failure::{Class, Failure};
 use crate::pass::{Pass, Room, Services, Subject};
-use llmq_calibration::{Collector, Entry, Folder, FolderError, Settings, Source, Text};
+use llmq_calibration::{Entry, Folder, FolderError, Settings, Text};
 use llmq_text::Samples;
 use std::path::PathBuf;
 
@@ -125,17 +125,7 @@ fn run(
     let head = match folder {
         Some(folder) if folder.is_complete(HEAD) => sums(folder, HEAD)?,
         _ => {
-            let tensor = &description.tensors[subject.network.head.linear.weight];
-            let columns = subject.network.embedding.width;
-            let refused = |e: llmq_calibration::CollectError| Failure::new(Class::General, e.to_string());
-            let mut collector =
-                Collector::new(text, "output_head", columns, None, spec.settings.dense).map_err(refused)?;
-            for batch in pass.batches() {
-                let rows = states.read(batch.start, batch.len())?;
-                let first = batch.start as u64;
-                services.pool.install(|| collector.update(&rows.values, first)).map_err(refused)?;
-            }
-            let entries = vec![collector.finish(vec![Source::dense(tensor.name.clone())])];
+            let entries = vec![gather_head(&pass, &mut states, text, spec.settings)?];
             folder.iter_mut().try_for_each(|folder| folder.put(HEAD, &entries)).map_err(unusable)?;
             entries
         }

@@ -3,6 +3,7 @@
 //! | where | what |
 //! |---|---|
 //! | `gather` | [`Gather`]: looks on while one layer runs |
+//! | `head` | the same for the output head |
 //! | `layers` | [`calibrate`]: layer by layer, into a folder that is gone on with |
 //! | `importance` | sums of squares by source tensor, for importance matrices |
 //! | `matrix` | those sums as an importance matrix, in a plugin's words |
@@ -19,6 +20,7 @@
 mod default_text;
 mod findings;
 mod gather;
+mod head;
 mod importance;
 mod kept;
 mod layers;
@@ -33,6 +35,7 @@ mod zeroed;
 
 pub use findings::{experts, named_figures, outliers, tensor_figures};
 pub use gather::Gather;
+pub use head::gather_head;
 pub use importance::Importance;
 pub use kept::{Kept, unusable};
 pub use layers::{Calibrated, CalibrationSpec, HEAD, calibrate, unit_of_layer};

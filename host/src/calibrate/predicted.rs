@@ -7,7 +7,7 @@ use crate::pass::Subject;
 use crate::statistics::{Handful, Measured};
 use llmq_calibration::Settings;
 use llmq_plugin_api::sdk::StatisticKind;
-use llmq_plugin_api::wire::{StatisticsOffer, StatisticsOrigin};
+use llmq_plugin_api::wire::{SeenByLaterLayers, StatisticsOffer, StatisticsOrigin};
 use llmq_text::Samples;
 
 /// Kinds that are always gathered.
@@ -26,10 +26,13 @@ pub struct Predicted {
 }
 
 impl Predicted {
-    /// From what the model computes.
-    pub fn new(subject: &Subject, samples: &Samples, settings: Settings) -> Predicted {
-        let network = &subject.network;
-        let feeds: Vec<Feed> = network.layers.iter().flat_map(feeds).chain([head_feed(network)]).collect();
+    /// From what the model computes. Behind quantized layers a head that shares the embedding has no statistics: it is
+    /// quantized before any layer.
+    pub fn new(subject: &Subject, samples: &Samples, settings: Settings, seen: SeenByLaterLayers) -> Predicted {
+        let (network, description) = (&subject.network, subject.weights().description());
+        let first = |feed: &Feed| feed.linears.iter().any(|linear| description.tensors[*linear].unit == 0);
+        let head = Some(head_feed(network)).filter(|head| seen.is_original() || !first(head));
+        let feeds: Vec<Feed> = network.layers.iter().flat_map(feeds).chain(head).collect();
         let mut kinds = ALWAYS.to_vec();
         kinds.extend(settings.dense.gram.then_some(StatisticKind::Gram));
         kinds.extend((settings.dense.samples > 0).then_some(StatisticKind::Samples));
@@ -40,7 +43,7 @@ impl Predicted {
             chunks: samples.report.samples as u64,
         };
         let rows = (settings.dense.samples as u64, settings.experts.samples as u64);
-        let stacked = subject.weights().description().tensors.iter().map(|tensor| tensor.expert.is_none()).collect();
+        let stacked = description.tensors.iter().map(|tensor| tensor.expert.is_none()).collect();
         Predicted { feeds, stacked, kinds, rows, origin }
     }
 

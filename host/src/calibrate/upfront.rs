@@ -1,4 +1,4 @@
-//! A calibration that a job begins with: what is known before it runs, the run, and what came of it as the job wants it.
+//! A calibration of a job's own: what is known before it runs, the run, and what came of it as the job wants it.
 
 use super::{
     Calibrated, CalibrationSpec, Importance, Predicted, TextSpec, calibrate, matrix, origin, read_text, settings,
@@ -12,10 +12,12 @@ use crate::statistics::{GatheredFolder, Measured, Named};
 use llmq_calibration::{Folder, FolderError, Settings};
 use llmq_plugin_api::client::Loaded;
 use llmq_plugin_api::sdk::StatisticKind;
+use llmq_plugin_api::wire::SeenByLaterLayers;
 use llmq_text::Samples;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// What formats record as the name of the file that the statistics are from: there is none.
 pub const LABEL: &str = "calibrated by llm-quantize";
@@ -34,11 +36,14 @@ pub struct Upfront {
     pub open: Opener,
     /// The plugin of the job.
     pub plugin: Arc<Loaded>,
+    /// What the layers before are while a layer is calibrated. Only behind original ones the job begins with it; behind
+    /// quantized ones it goes on in turn with quantizing.
+    pub later_layers_see: SeenByLaterLayers,
 }
 
 impl fmt::Debug for Upfront {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Upfront({:?}, {:?})", self.text, self.kinds)
+        write!(f, "Upfront({:?}, {:?}, {:?})", self.text, self.kinds, self.later_layers_see)
     }
 }
 
@@ -63,9 +68,10 @@ impl Upfront {
     }
 
     /// Whether an importance matrix is all that the level looks at, in the words of a plugin that writes such files. The
-    /// job then has exactly what it would have of the file, so the outcome is the same.
+    /// job then has exactly what it would have of the file, so the outcome is the same. No file is of quantized layers.
     pub fn is_matrix(&self) -> bool {
-        self.kinds.iter().all(|kind| *kind == StatisticKind::SumSquares)
+        self.later_layers_see.is_original()
+            && self.kinds.iter().all(|kind| *kind == StatisticKind::SumSquares)
             && self.plugin.backend.statistics_forms().is_ok_and(|forms| !forms.is_empty())
     }
 }
@@ -78,6 +84,35 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The model and what it computes.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The text as tokens.
+    pub fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
+    /// What is gathered.
+    pub fn settings(&self) -> Settings {
+        self.upfront.settings()
+    }
+
+    /// What the layers before are while a layer is calibrated.
+    pub fn later_layers_see(&self) -> SeenByLaterLayers {
+        self.upfront.later_layers_see
+    }
+
+    /// Checksum of everything that decides statistics behind quantized layers, but for the model and what quantizes it.
+    pub fn checksum(&self) -> String {
+        let samples = &self.samples;
+        let cut = (samples.seqlen, samples.tokens.len());
+        let words =
+            format!("{} {cut:?} {:?} {}", samples.report.digest, self.settings(), self.later_layers_see().word());
+        format!("{:032x}", xxh3_128(words.as_bytes()))
+    }
+
     /// What the user should know of the text.
     pub fn warnings(&self) -> &[String] {
         &self.samples.report.warnings
@@ -97,7 +132,8 @@ impl Prepared {
         if source.model().stored_as.is_some() {
             return Err(crate::statistics::read_as_stored("the statistics", source.model()));
         }
-        Ok(Box::new(Predicted::new(&self.subject, &self.samples, self.upfront.settings())))
+        let seen = self.later_layers_see();
+        Ok(Box::new(Predicted::new(&self.subject, &self.samples, self.settings(), seen)))
     }
 
     /// Whether a folder that exists is one that this calibration can go on with; the sentence says why not.

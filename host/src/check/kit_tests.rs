@@ -22,9 +22,19 @@ fn an_honest_backend_passes() {
 }
 
 #[test]
+fn a_backend_that_folds_what_is_offered_passes() {
+    let report = check(Fault::ScalesByOne);
+    assert!(report.passed(), "{:#?}", report.failures().collect::<Vec<_>>());
+    let figures: Vec<&str> =
+        report.verdicts.iter().filter(|v| v.rule == "fold.usable").map(|v| v.reason.as_str()).collect();
+    assert_eq!(figures, ["8 of 8 groups", "4 of 4 groups"]);
+}
+
+#[test]
 fn every_broken_promise_is_caught_by_its_rule() {
     for (fault, rule) in [
         (Fault::SharesAnId, "describe.ids"),
+        (Fault::AsksAllTheSame, "plan.alone"),
         (Fault::PlansAtRandom, "plan.repeats"),
         (Fault::ForgetsATensor, "plan.complete"),
         (Fault::LeavesAByte, "write.covers"),
@@ -32,6 +42,7 @@ fn every_broken_promise_is_caught_by_its_rule() {
         (Fault::WritesForeignUnits, "write.covers"),
         (Fault::DependsOnThreads, "write.threads"),
         (Fault::DependsOnOrder, "write.order"),
+        (Fault::DependsOnParts, "write.parts"),
         (Fault::PromisesFiniteWeights, "write.finite"),
         (Fault::KeepsMemory, "write.releases"),
         (Fault::LosesPrecision, "read.error"),
@@ -43,6 +54,12 @@ fn every_broken_promise_is_caught_by_its_rule() {
         (Fault::MissesTheEnd, "hostile.truncated"),
         (Fault::PanicsOnNonsense, "hostile.truncated"),
         (Fault::NeverStops, "cancel.prompt"),
+        (Fault::ScalesUnofferedGroups, "fold.usable"),
+        (Fault::ScalesTwice, "fold.usable"),
+        (Fault::ScalesTooFew, "fold.usable"),
+        (Fault::ScalesByZero, "fold.usable"),
+        (Fault::ScalesByNoNumber, "fold.usable"),
+        (Fault::ScalesAtRandom, "fold.repeats"),
     ] {
         // The small specimen is enough for a known fault, and twenty times as fast.
         let backend = Backend::in_process(Plain(fault)).unwrap();

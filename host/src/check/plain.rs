@@ -2,10 +2,10 @@
 
 use llmq_plugin_api::sdk::{Backend, Context, Error, Kind, MappedFile, Model, Output, Reader, Session, Unit};
 use llmq_plugin_api::wire::{
-    Container, Descriptor, DeviceKind, Finding, FormatDescriptor, Level, LiteralSpan, OutputFile, Plan, ReaderSummary,
-    Request, Severity, Slot, StoredTensor, UnitReport, ValidationReport,
+    Container, Descriptor, DeviceKind, Finding, Fold, Folds, FormatDescriptor, Level, LiteralSpan, OutputFile, Plan,
+    ReaderSummary, Request, Severity, Slot, SmoothingGroup, StoredTensor, UnitReport, ValidationReport,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ pub enum Fault {
     WritesForeignUnits,
     DependsOnThreads,
     DependsOnOrder,
+    DependsOnParts,
     KeepsMemory,
     LosesPrecision,
     FeedsBackTheSource,
@@ -36,6 +37,31 @@ pub enum Fault {
     PanicsOnNonsense,
     NeverStops,
     PromisesFiniteWeights,
+    AsksAllTheSame,
+    ScalesByOne,
+    ScalesUnofferedGroups,
+    ScalesTwice,
+    ScalesTooFew,
+    ScalesByZero,
+    ScalesByNoNumber,
+    ScalesAtRandom,
+}
+
+impl Fault {
+    /// Whether the backend says that it folds.
+    fn folds(self) -> bool {
+        use Fault::*;
+        matches!(
+            self,
+            ScalesByOne
+                | ScalesUnofferedGroups
+                | ScalesTwice
+                | ScalesTooFew
+                | ScalesByZero
+                | ScalesByNoNumber
+                | ScalesAtRandom
+        )
+    }
 }
 
 pub struct Plain(pub Fault);
@@ -75,6 +101,7 @@ impl Backend for Plain {
                 options: Vec::new(),
                 families: Vec::new(),
                 encodings: Vec::new(),
+                weights_alone: if self.0 == Fault::AsksAllTheSame { vec![Map::new()] } else { Vec::new() },
             }],
             devices: vec![DeviceKind::Cpu],
             concurrent_units: 1,
@@ -88,6 +115,9 @@ impl Backend for Plain {
         }
         if !request.options.is_empty() && self.0 != Fault::TakesAnyOption {
             return refuse("option");
+        }
+        if self.0 == Fault::AsksAllTheSame && request.statistics.is_empty() {
+            return Err(Error::new(Kind::MissingStatistics, "no statistics"));
         }
         if self.0 == Fault::KeepsMemory {
             std::mem::forget(cx.reserve(1000)?);
@@ -131,6 +161,7 @@ struct PlainSession {
     fault: Fault,
     plan: Plan,
     header: Vec<u8>,
+    smoothing: Vec<SmoothingGroup>,
 }
 
 fn plan(fault: Fault, model: &Model) -> PlainSession {
@@ -171,9 +202,11 @@ fn plan(fault: Fault, model: &Model) -> PlainSession {
         literals: vec![LiteralSpan { file: 0, offset: 0, bytes: start }],
         slots,
         refuses_non_finite: fault == Fault::PromisesFiniteWeights,
+        takes_parts: true,
+        folds: fault.folds(),
         ..Plan::default()
     };
-    PlainSession { fault, plan, header }
+    PlainSession { fault, plan, header, smoothing: description.smoothing.clone() }
 }
 
 impl Session for PlainSession {
@@ -184,6 +217,28 @@ impl Session for PlainSession {
     fn literal(&self, _: usize, out: &mut [u8]) -> Result<(), Error> {
         out.copy_from_slice(&self.header);
         Ok(())
+    }
+
+    fn fold(&self, _: &Context, unit: &Unit) -> Result<Folds, Error> {
+        let calls = CALLS.fetch_add(1, Ordering::Relaxed);
+        let mine = (0..).zip(&self.smoothing).filter(|(_, group)| group.unit as usize == unit.index);
+        let mut folds: Vec<Fold> =
+            mine.map(|(group, of)| Fold { group, scales: vec![1.0; of.channels as usize] }).collect();
+        let group = folds[0].group;
+        let scales = &mut folds[0].scales;
+        match self.fault {
+            Fault::ScalesTooFew => drop(scales.pop()),
+            Fault::ScalesByZero => scales[1] = 0.0,
+            Fault::ScalesByNoNumber => scales[1] = f32::INFINITY,
+            Fault::ScalesAtRandom => scales[1] += calls as f32,
+            Fault::ScalesTwice => {
+                let again = folds[0].clone();
+                folds.push(again);
+            }
+            Fault::ScalesUnofferedGroups => folds[0].group = group + self.smoothing.len() as u32,
+            _ => {}
+        }
+        Ok(Folds { folds, report: UnitReport::default() })
     }
 
     fn quantize(&self, cx: &Context, unit: &Unit, out: &Output) -> Result<UnitReport, Error> {
@@ -201,6 +256,7 @@ impl Session for PlainSession {
             match self.fault {
                 Fault::LosesPrecision | Fault::FeedsBackTheSource => values.iter_mut().for_each(|w| *w *= 1.001),
                 Fault::DependsOnThreads if cx.threads() > 1 => values[0] += 1e-9,
+                Fault::DependsOnParts => values[0] += unit.tensors.len() as f32 * 1e-9,
                 Fault::DependsOnOrder => values[0] += calls as f32 * 1e-9,
                 _ => {}
             }

@@ -1,7 +1,9 @@
 //! The order of a check: what the backend says, what it refuses, every level on every specimen, damage, cancelling.
 
 use super::report::Report;
-use super::rules::{Judge, Line, cancelling, describing, finite, hostile, planning, reading, refusing, writing};
+use super::rules::{
+    Judge, Line, cancelling, describing, finite, folding, hostile, planning, reading, refusing, writing,
+};
 use super::specimen::Specimen;
 use super::stage::{Performance, request};
 use llmq_plugin_api::client::Backend;
@@ -29,6 +31,7 @@ pub(super) fn check_on(
     describing::judge(&mut judge, backend, manifest);
     for format in descriptor.formats.iter().filter(|f| f.can_write) {
         refusing::judge(&mut judge, backend, format, &specimens[0]);
+        planning::alone(&mut judge, backend, format, &specimens[0]);
         // A level that keeps encodings is for sources in the format itself, which no specimen is.
         for (place, level) in format.levels.iter().filter(|level| !level.keeps_encodings).enumerate() {
             for specimen in specimens {
@@ -61,6 +64,7 @@ fn one(
     let request = request(specimen, format, level);
     let performed = writing::judge(judge, backend, specimen, &request, case)?;
     finite::judge(judge, backend, specimen, &request, case, &performed);
+    folding::judge(judge, backend, specimen, &request, case, &performed);
     planning::judge(judge, backend, specimen, &request.0, case, &performed);
     if format.can_read {
         reading::judge(judge, &reading::Trial { backend, format, level, specimen, performed: &performed, case });

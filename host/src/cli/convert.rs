@@ -63,7 +63,7 @@ pub fn run(typed: Typed, screen: &Arc<Screen>) -> Result<(), Failure> {
         (Some(level), _) => (Some(level), None),
         (None, Choice::Planned(_)) => (None, None),
         (None, _) => {
-            let Matched { level, why } = matched(&backend, &input, &job)?;
+            let Matched { level, why } = matched(&backend, &input, &job, &options)?;
             screen.step(&format!("Taking {why}"));
             (Some(level), Some(why))
         }
@@ -135,10 +135,11 @@ fn tell_input(input: &Input, screen: &Screen) {
 }
 
 /// The level that fits the input. Levels count whose statistics are given, or are gathered without being asked for.
-fn matched(backend: &Backend, input: &Input, job: &JobArgs) -> Result<Matched, Failure> {
+fn matched(backend: &Backend, input: &Input, job: &JobArgs, options: &Map<String, Value>) -> Result<Matched, Failure> {
     let format = &backend.format;
     let any = job.statistics.is_some() || !job.text.calibration_data.is_empty();
     let available = |level: &Level| {
+        let level = &format.with_options(level, options);
         let only_squares = level.requires_statistics.iter().all(|kind| kind == StatisticKind::SumSquares.word());
         let without = level.requires_statistics.is_empty() || super::given::calibrates_by_itself(level);
         any || without || (only_squares && !job.imatrix.is_empty())

@@ -61,7 +61,7 @@ pub fn run(args: EvaluateArgs, search: &Search, screen: &Arc<Screen>) -> Result<
     }
     let (counting, context, chunks) = (spec.counting, samples.seqlen, samples.report.samples);
     let report = match &outcome {
-        Outcome::Compared(comparison) => {
+        Outcome::Compared(comparison, _) => {
             let base = match (&original, &stored) {
                 (Some(original), _) => model_identity(original.weights())?,
                 (None, stored) => stored.as_ref().map(StoredOriginal::identity).unwrap_or_default(),
@@ -71,6 +71,9 @@ pub fn run(args: EvaluateArgs, search: &Search, screen: &Arc<Screen>) -> Result<
         Outcome::Alone(score) => EvaluationReport::alone(&tool, model, read, counting, context, chunks, score),
     };
     let mut report = report.ok_or_else(|| Failure::new(Class::InvalidArguments, "no token of the text was scored"))?;
+    if let Outcome::Compared(_, layers) = outcome {
+        report.layers = layers;
+    }
     report.warnings = warnings;
     report.peak_memory_bytes = Some(sampler.peaks().anonymous);
     if let (Some(saving), Some(path)) = (saving, &spec.save_base_logits) {
@@ -118,6 +121,7 @@ fn meant(args: EvaluateArgs) -> Result<EvaluationSpec, Failure> {
         context: args.context.map(|context| context as usize),
         chunks: args.chunks.map(|chunks| chunks as usize),
         counting,
+        by_layer: args.by_layer,
         threads: args.threads.map(|threads| threads as usize),
         memory_limit: args.memory_limit,
     })

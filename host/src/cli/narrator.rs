@@ -46,6 +46,15 @@ impl Narrator {
         *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
     }
 
+    fn turn(&self, verb: &'static str) {
+        self.change(|progress| progress.verb = verb, |_| false);
+        if let Some(bar) =
+            self.work.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|w| w.bar.as_ref())
+        {
+            bar.set_style(style(self.screen.colour, verb));
+        }
+    }
+
     fn change(&self, change: impl FnOnce(&mut Progress), last: impl FnOnce(&Progress) -> bool) {
         if let Some(work) = &mut *self.work.lock().unwrap_or_else(PoisonError::into_inner) {
             change(&mut work.progress);
@@ -97,6 +106,7 @@ impl Observer for Narrator {
             Event::Started { verb, done, total, weights } => {
                 self.start(Progress { verb, units: done, units_total: total, weights: 0, weights_total: weights });
             }
+            Event::Turned { verb } => self.turn(verb),
             Event::Progress { weights } => self.change(|progress| progress.weights = weights, |_| false),
             Event::UnitDone { done, total, .. } => {
                 self.change(|progress| (progress.units, progress.units_total) = (done, total), Progress::finished);
@@ -118,12 +128,16 @@ impl Drop for Narrator {
 }
 
 fn bar(colour: bool, verb: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr());
+    bar.set_style(style(colour, verb));
+    bar
+}
+
+fn style(colour: bool, verb: &str) -> ProgressStyle {
     let template = match colour {
         true => format!("{verb} {{bar:20.cyan/dim}} {{percent:>3}}% {{msg}}"),
         false => format!("{verb} {{bar:20}} {{percent:>3}}% {{msg}}"),
     };
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr());
-    bar.set_style(style.progress_chars("━━ "));
-    bar
+    style.progress_chars("━━ ")
 }

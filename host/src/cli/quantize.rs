@@ -104,8 +104,10 @@ impl Quantization {
             (_, exclude) if !exclude.is_empty() => Some(statistics::Choice::Exclude(exclude)),
             _ => None,
         };
-        let given = Given { folder: args.statistics, matrices: (args.imatrix, counted), text: args.text };
-        let (statistics, unused) = level.map(|level| given.meant(format, level, &choice)).unwrap_or_default();
+        let (matrices, later_layers_see) = ((args.imatrix, counted), args.later_layers_see);
+        let given = Given { folder: args.statistics, matrices, text: args.text, later_layers_see };
+        given.check()?;
+        let (statistics, unused) = level.map(|level| given.meant(format, level, &options, &choice)).unwrap_or_default();
         warnings.extend(unused);
         let spec = JobSpec {
             model: PathBuf::new(),
@@ -137,7 +139,7 @@ impl Quantization {
                 Some(Supply::Table(readers.supply(files, choice.as_ref())?))
             }
             Some(TypedStatistics::Folder(folder)) => Some(Supply::Folder(Arc::new(GatheredFolder::open(folder)?))),
-            Some(TypedStatistics::Text(text, kinds)) => {
+            Some(TypedStatistics::Text(text, kinds, seen)) => {
                 let search = self.search.clone();
                 Some(Supply::Text(Arc::new(Upfront {
                     text: text.clone(),
@@ -145,6 +147,7 @@ impl Quantization {
                     // For no format in particular: names and config.json as Hugging Face has them.
                     open: Arc::new(move |path| stored::open(path, "", &discover(&search))),
                     plugin: Arc::clone(&self.backend.loaded),
+                    later_layers_see: *seen,
                 })))
             }
             None => None,

@@ -3,6 +3,7 @@
 //! Both models go through the text layer by layer ([`crate::pass`]); what is left of each is a row per token, from which
 //! logits are computed a few rows at a time. So neither model, nor any table of logits, is ever in memory whole.
 
+mod layers;
 mod saving;
 mod scoring;
 mod spec;
@@ -18,6 +19,7 @@ use crate::event::Event;
 use crate::failure::{Class, Failure};
 use crate::pass::{Pass, Room, Services, States, Subject};
 use llmq_forward::Nobody;
+use llmq_measure::report::LayerQuality;
 use llmq_measure::{Comparison, Score};
 
 /// What a model is held against.
@@ -34,8 +36,8 @@ pub enum Against<'a> {
 pub enum Outcome {
     /// One model by itself.
     Alone(Score),
-    /// A model against its original.
-    Compared(Comparison),
+    /// A model against its original, and layer by layer where that was asked for.
+    Compared(Comparison, Vec<LayerQuality>),
 }
 
 /// Evaluates a model on samples. A stored original must be one of these samples and of the model's vocabulary.
@@ -61,13 +63,18 @@ pub fn evaluate(
                     Failure::new(Class::InvalidArguments, message).suggest("Check that one was made from the other")
                 );
             }
-            let base = run(original, "the original")?;
+            let (base, layers) = match spec.by_layer {
+                true => layers::side_by_side(original, subject, samples, spec, &services)?,
+                false => (run(original, "the original")?, Vec::new()),
+            };
             let other = run(subject, "the model")?;
-            scoring::compared([original, subject], [base, other], samples, spec, &services).map(Outcome::Compared)
+            let comparison = scoring::compared([original, subject], [base, other], samples, spec, &services)?;
+            Ok(Outcome::Compared(comparison, layers))
         }
         Against::Stored(stored) => {
             let states = run(subject, "the model")?;
-            scoring::against_stored(subject, states, samples, stored, &services).map(Outcome::Compared)
+            let comparison = scoring::against_stored(subject, states, samples, stored, &services)?;
+            Ok(Outcome::Compared(comparison, Vec::new()))
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct EvaluationSpec {
     pub chunks: Option<usize>,
     /// Which positions count. Files of log-probabilities know the second half only.
     pub counting: Counting,
+    /// Whether each layer is also held against the original's by itself. Needs `against`.
+    pub by_layer: bool,
     /// Threads, all if absent.
     pub threads: Option<usize>,
     /// Most memory.

@@ -1,4 +1,4 @@
-//! Jobs that begin with a calibration of their own: gathered beside the checkpoint, then planned anew with what was seen.
+//! Jobs that begin with a calibration: gathered beside the checkpoint, then planned anew with what was seen.
 
 use super::checkpoint::Folder;
 use super::open::plan;
@@ -32,7 +32,11 @@ impl Kept {
 impl Job<'_> {
     /// Gathers the statistics that the plan counted on.
     pub(super) fn gather(&mut self) -> Result<(), Failure> {
-        let Some(prepared) = self.calibration.take() else { return Ok(()) };
+        let propagates = self.propagates();
+        let Some(prepared) = self.calibration.take_if(|_| !propagates) else {
+            self.text_warnings.iter().for_each(|warning| self.services.tell(Event::Warning(warning.clone())));
+            return Ok(());
+        };
         // What stands in the way of the job stands in the way now, not after the calibration.
         if let Some(obstacle) = self.preflight().obstacles().into_iter().next() {
             return Err(obstacle);

@@ -1,7 +1,8 @@
 //! How far the whole output is from its source: what a conversion costs, over every weight rather than sampled rows.
 
 use super::sample::Distance;
-use super::validate::{Validation, Written};
+use super::validate::Validation;
+use super::written::Written;
 use crate::failure::Failure;
 use crate::stored::is_plain;
 use llmq_plugin_api::client::Reader;

@@ -19,9 +19,11 @@ mod gather;
 mod journal;
 mod loss;
 mod open;
+mod overlay;
 mod partial;
 mod plan_report;
 mod preflight;
+mod propagate;
 mod report;
 mod requantize;
 mod request;
@@ -37,14 +39,17 @@ mod storage;
 mod summarize;
 mod target;
 mod unflushed;
+mod unit;
 mod units;
 mod validate;
 mod weights;
+mod written;
 
 pub use choice::Choice;
 pub use fallback::OnFallback;
 pub use loss::{Loss, WorstTensor};
 pub use open::check_family;
+pub use overlay::Overlay;
 pub use plan_report::{PlanReport, PlannedFile, PlannedTensor};
 pub use preflight::Needs;
 pub use report::{JobReport, MemoryReport, Metadata, PluginReport, TensorCounts, UnitCounts};
@@ -65,7 +70,7 @@ use crate::plan_file;
 use crate::statistics::Measured;
 use llmq_plugin_api::client::{Backend, Session};
 use llmq_plugin_api::sdk::StatisticKind;
-use llmq_plugin_api::wire::{Level, ModelDescription, Request};
+use llmq_plugin_api::wire::{Level, ModelDescription, Request, SeenByLaterLayers};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -83,7 +88,8 @@ pub struct Job<'a> {
     backend: &'a Backend,
     source: JobSource<'a>,
     statistics: Option<Box<dyn Measured>>,
-    /// The calibration that the job begins with; its statistics are only predicted yet.
+    /// The job's own calibration; its statistics are only predicted yet. Gone once they are gathered, and kept to the end
+    /// where that and quantizing take turns.
     calibration: Option<Prepared>,
     /// What is odd about its text.
     text_warnings: Vec<String>,
@@ -147,6 +153,7 @@ impl Job<'_> {
             warnings: [&self.text_warnings[..], &self.plan_warnings()].concat(),
             notes: plan.notes.clone(),
             statistics: self.statistics.as_ref().map(|statistics| statistics.origin().clone()),
+            later_layers_see: self.later_layers_see(),
         }
     }
 
@@ -169,7 +176,7 @@ impl Job<'_> {
             model: &self.spec.model,
             inputs: self.source.weights().inputs(),
             threads: self.services.pool().current_num_threads(),
-            concurrent_units: self.backend.descriptor().concurrent_units as usize,
+            concurrent_units: if self.propagates() { 1 } else { self.backend.descriptor().concurrent_units as usize },
             statistics: self.statistics_bytes(),
             folding: self.folding_bytes(),
             memory_limit: self.spec.memory_limit,
@@ -191,11 +198,23 @@ impl Job<'_> {
         kinds
     }
 
+    /// Whether calibrating and quantizing take turns.
+    fn propagates(&self) -> bool {
+        !self.request.later_layers_see.is_original()
+    }
+
+    /// What the layers before were, or will be, when a layer was calibrated; `None` without statistics.
+    fn later_layers_see(&self) -> Option<SeenByLaterLayers> {
+        self.statistics.as_ref().map(|_| self.request.later_layers_see)
+    }
+
     /// Bytes of the statistics of every unit while it is at work.
     pub fn statistics_bytes(&self) -> BTreeMap<u32, u64> {
         let Some(statistics) = &self.statistics else { return BTreeMap::new() };
         let (kinds, model) = (self.wanted_kinds(), self.model());
-        let bytes = |unit: u32| (unit, statistics.bytes(&tensors_of(model, unit), &kinds));
+        // What is gathered beside quantizing is there as sums while it becomes what is handed in.
+        let copies = if self.propagates() { 2 } else { 1 };
+        let bytes = |unit: u32| (unit, statistics.bytes(&tensors_of(model, unit), &kinds).saturating_mul(copies));
         (0..model.units.len() as u32).map(bytes).collect()
     }
 

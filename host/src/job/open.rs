@@ -8,7 +8,7 @@ use super::spec::JobSpec;
 use super::storage::{Disk, Storage};
 use super::target::Target;
 use super::weights::Weights;
-use super::{Job, requantize, request};
+use super::{Job, propagate, requantize, request};
 use crate::cancel::Cancel;
 use crate::event::{Event, Observer};
 use crate::failure::{Class, Failure};
@@ -17,7 +17,7 @@ use crate::model::Model;
 use crate::statistics::{Measured, Supply};
 use llmq_plugin_api::client::{Backend, Session};
 use llmq_plugin_api::wire::{
-    FormatDescriptor, Level, ModelDescription, Plan, Request, SeenByLaterLayers, StatisticsNeed, StatisticsOffer,
+    FormatDescriptor, Level, ModelDescription, Plan, Request, StatisticsNeed, StatisticsOffer,
 };
 use std::path::Path;
 use std::time::Instant;
@@ -43,7 +43,7 @@ impl<'a> Job<'a> {
     ) -> Result<Job<'a>, Failure> {
         // What needs no model is refused first: a typo in the level should not wait for a network disk.
         let format = request::writable_format(backend.descriptor(), &spec.format)?;
-        request::level(format, &spec.level, spec.statistics.as_ref().map(Supply::content))?;
+        request::level(format, &spec.level, &spec.options, spec.statistics.as_ref().map(Supply::content))?;
         request::options(format, &spec.options)?;
         spec.choice.check(format)?;
         observer.event(Event::Step(format!("Loading model: {}", spec.model.display())));
@@ -62,7 +62,7 @@ impl<'a> Job<'a> {
         let (started, sampler) = (Instant::now(), Sampler::start());
         let descriptor = backend.descriptor();
         let format = request::writable_format(descriptor, &spec.format)?;
-        let level = request::level(format, &spec.level, spec.statistics.as_ref().map(Supply::content))?;
+        let level = request::level(format, &spec.level, &spec.options, spec.statistics.as_ref().map(Supply::content))?;
         request::options(format, &spec.options)?;
         backend.probe_device(&spec.device).map_err(|e| unusable_device(&spec.device, e))?;
         let source = JobSource::new(weights);
@@ -89,12 +89,11 @@ impl<'a> Job<'a> {
         for warning in statistics.iter().flat_map(|statistics| statistics.warnings()) {
             observer.event(Event::Warning(warning.clone()));
         }
-        let planned = plan(spec, backend, (format, level), &target, &services, &source, statistics.as_deref())?;
+        let planned = plan(spec, backend, (format, &level), &target, &services, &source, statistics.as_deref())?;
         let Planned { session, request, warnings } = planned;
         for note in &session.plan().notes {
             observer.event(Event::Detail(note.clone()));
         }
-        let level = level.clone();
         let spec = spec.clone();
         Ok(Job {
             spec,
@@ -145,9 +144,11 @@ pub(super) fn plan(
         encodings: Default::default(),
         creator: spec.creator.clone(),
         statistics_origin: statistics.map(|statistics| statistics.origin().clone()),
+        later_layers_see: spec.statistics.as_ref().map(Supply::later_layers_see).unwrap_or_default(),
     };
     let Chosen { session, request, mut warnings } = spec.choice.open(backend, format, services, source, request)?;
-    if statistics.is_some() && level.later_layers_see != SeenByLaterLayers::Original {
+    propagate::check(request.later_layers_see, format, session.plan(), &backend.descriptor().id)?;
+    if statistics.is_some() && !level.later_layers_see.is_original() && request.later_layers_see.is_original() {
         warnings.push(format!(
             "level {} is meant for statistics behind layers that are quantized already; these are of the original model",
             level.id

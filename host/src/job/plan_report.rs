@@ -2,7 +2,7 @@
 
 use super::preflight::Needs;
 use crate::failure::Failure;
-use llmq_plugin_api::wire::{ModelDescription, Plan, StatisticsOrigin};
+use llmq_plugin_api::wire::{ModelDescription, Plan, SeenByLaterLayers, StatisticsOrigin};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -41,6 +41,9 @@ pub struct PlanReport {
     /// Where the statistics come from; absent without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statistics: Option<StatisticsOrigin>,
+    /// What the layers before are when a layer is calibrated; absent without statistics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later_layers_see: Option<SeenByLaterLayers>,
 }
 
 /// One output file.

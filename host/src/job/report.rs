@@ -5,7 +5,7 @@ use super::plan_report::PlannedTensor;
 use super::validate::{TensorCheck, is_plain};
 use crate::memory::Peaks;
 use crate::model::torch_dtype;
-use llmq_plugin_api::wire::{Fallback, ModelDescription, StatisticsOrigin};
+use llmq_plugin_api::wire::{Fallback, ModelDescription, SeenByLaterLayers, StatisticsOrigin};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -65,6 +65,9 @@ pub struct JobReport {
     /// Where the statistics come from; absent without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statistics: Option<StatisticsOrigin>,
+    /// What the layers before were when a layer was calibrated; absent without statistics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later_layers_see: Option<SeenByLaterLayers>,
     /// Everything odd, in the order it was noticed.
     pub warnings: Vec<String>,
 }

@@ -22,8 +22,13 @@ pub fn writable_format<'d>(descriptor: &'d Descriptor, id: &str) -> Result<&'d F
     }
 }
 
-/// The level a word means. Levels that need other statistics than those given are refused.
-pub fn level<'f>(format: &'f FormatDescriptor, word: &str, given: Option<Content<'_>>) -> Result<&'f Level, Failure> {
+/// The level a word means, as it is with these options. Levels that need other statistics than those given are refused.
+pub fn level(
+    format: &FormatDescriptor,
+    word: &str,
+    options: &Map<String, Value>,
+    given: Option<Content<'_>>,
+) -> Result<Level, Failure> {
     let Some(level) = format.level(word) else {
         let ids: Vec<&str> = format.levels.iter().map(|l| l.id.as_str()).collect();
         let known = format.levels.iter().flat_map(|l| std::iter::once(&l.id).chain(&l.aliases)).map(String::as_str);
@@ -32,10 +37,11 @@ pub fn level<'f>(format: &'f FormatDescriptor, word: &str, given: Option<Content
         return Err(refuse(format!("`{word}` is not a quantization level of format `{}`", format.id))
             .suggest(format!("{hint}Valid levels: {}.", listed(&ids))));
     };
+    let level = format.with_options(level, options);
     let at_hand = given.as_ref().map(|content| content.kinds.as_slice()).unwrap_or_default();
     let missing: Vec<&str> = level.requires_statistics.iter().map(String::as_str).collect();
     let missing: Vec<&str> = missing.into_iter().filter(|kind| !at_hand.contains(kind)).collect();
-    if missing.is_empty() { Ok(level) } else { Err(lacking(format, level, &missing, given)) }
+    if missing.is_empty() { Ok(level) } else { Err(lacking(format, &level, &missing, given)) }
 }
 
 fn lacking(format: &FormatDescriptor, level: &Level, missing: &[&str], given: Option<Content<'_>>) -> Failure {
@@ -56,7 +62,13 @@ fn lacking(format: &FormatDescriptor, level: &Level, missing: &[&str], given: Op
         false => "Give a folder that `llm-quantize analyze MODEL --statistics DIR` wrote with --statistics DIR.",
     };
     let free = format.levels.iter().filter(|l| l.requires_statistics.is_empty()).map(|l| l.id.as_str());
-    refuse(message).suggest(format!("{way} Levels without: {}.", listed(&free.collect::<Vec<_>>())))
+    let alone = format.weights_alone.first().map(|settings| {
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let flags = settings.iter().map(|(name, value)| format!("{} {}", flag(name), word(value)));
+        format!(" From the weights alone: {}.", flags.collect::<Vec<_>>().join(" "))
+    });
+    let alone = alone.unwrap_or_default();
+    refuse(message).suggest(format!("{way} Levels without: {}.{alone}", listed(&free.collect::<Vec<_>>())))
 }
 
 /// Options checked against their declarations, in declaration order, with defaults filled in.
@@ -156,6 +168,7 @@ mod tests {
             ],
             families: vec![],
             encodings: vec![],
+            weights_alone: vec![given(json!({"order": "up"}))],
         }
     }
 
@@ -165,16 +178,20 @@ mod tests {
 
     #[test]
     fn levels_by_alias_and_the_nearest_for_typos() {
-        assert_eq!(level(&format(), "INT8", None).unwrap().id, "Q8");
-        let failure = level(&format(), "q9", None).unwrap_err();
+        assert_eq!(level(&format(), "INT8", &Map::new(), None).unwrap().id, "Q8");
+        let failure = level(&format(), "q9", &Map::new(), None).unwrap_err();
         assert_eq!(failure.class, Class::InvalidArguments);
         assert_eq!(failure.suggestion, "Did you mean Q8? Valid levels: Q8, Q4_GRAM.");
         let given = |kinds: &[&'static str]| Some(Content { name: "m.dat".into(), kinds: kinds.to_vec() });
-        let failure = level(&format(), "4bit", given(&["sum_squares"])).unwrap_err();
+        let failure = level(&format(), "4bit", &Map::new(), given(&["sum_squares"])).unwrap_err();
         assert!(failure.message.contains("(gram), and `m.dat` holds none"), "{failure:?}");
         assert!(failure.suggestion.contains("--gram") && failure.suggestion.contains("Q8"), "{failure:?}");
-        assert_eq!(level(&format(), "4bit", given(&["sum_squares", "gram"])).unwrap().id, "Q4_GRAM");
-        assert!(level(&format(), "4bit", None).unwrap_err().message.ends_with("none were given"));
+        assert_eq!(level(&format(), "4bit", &Map::new(), given(&["sum_squares", "gram"])).unwrap().id, "Q4_GRAM");
+        let failure = level(&format(), "4bit", &Map::new(), None).unwrap_err();
+        assert!(failure.message.ends_with("none were given"));
+        assert!(failure.suggestion.ends_with("Levels without: Q8. From the weights alone: --order up."), "{failure:?}");
+        let alone = level(&format(), "4bit", &self::given(json!({"order": "up"})), None).unwrap();
+        assert_eq!((alone.id.as_str(), alone.requires_statistics.len()), ("Q4_GRAM", 0));
     }
 
     #[test]

@@ -93,7 +93,11 @@ impl Job<'_> {
     /// What decides the output's bytes.
     pub(super) fn identity(&self) -> Result<Identity, Failure> {
         let (plan, fingerprint) = (self.session.plan(), self.source.weights().fingerprint()?);
-        let statistics = self.statistics.as_ref().map(|statistics| statistics.checksum());
+        // Of statistics that are gathered beside quantizing: of what decides them, for they are never there as a whole.
+        let statistics = match self.calibration.as_ref().filter(|_| self.propagates()) {
+            Some(prepared) => Some(prepared.checksum()),
+            None => self.statistics.as_ref().map(|statistics| statistics.checksum()),
+        };
         let output = self.target.output(plan);
         Ok(Identity::new(self.backend.descriptor(), fingerprint, output, plan, &self.request, statistics))
     }
@@ -127,10 +131,15 @@ impl Job<'_> {
         let (resumed, total) = (done.len(), units.len());
         let format = self.request.format.to_uppercase();
         self.services.tell(Event::Step(format!("Quantizing to {format} {}", self.level.id)));
+        let growing = self.growing(&partial, done.keys().copied())?;
+        let propagated = growing.as_ref().and_then(|growing| self.propagated(growing));
         let units = UnitLoop {
             session: &self.session,
             source: &self.source,
-            statistics: self.statistics.as_deref(),
+            statistics: match &propagated {
+                Some(propagated) => Some(propagated),
+                None => self.statistics.as_deref(),
+            },
             kinds: self.wanted_kinds(),
             folding: folding.as_ref(),
             services: &self.services,

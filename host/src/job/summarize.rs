@@ -51,6 +51,7 @@ impl Job<'_> {
             loss: validated.loss,
             figures,
             statistics: self.statistics.as_ref().map(|statistics| statistics.origin().clone()),
+            later_layers_see: self.later_layers_see(),
             warnings,
         }
     }

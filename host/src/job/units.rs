@@ -4,33 +4,27 @@
 //! second unit fills that gap: its loops queue behind those of the first, so units still finish nearly in order.
 
 use super::done::Done;
-use super::fallback::{self, OnFallback};
+use super::fallback::OnFallback;
 use super::flush::{Computed, Flusher, Told};
 use super::folding::Folding;
 use super::journal::Journal;
 use super::partial::Partial;
-use super::services::{Held, JobServices, UnitServices};
-use super::sink::{Flushing, UnitSink};
+use super::services::JobServices;
 use super::source::JobSource;
-use super::stop::{self, Stop};
+use super::stop::Stop;
 use super::storage::Storage;
 use super::tensors_of;
 use super::unflushed::Unflushed;
-use super::weights::Weights;
 use crate::event::Event;
 use crate::failure::{Class, Failure};
-use crate::fold::{Changes, Folded};
 use crate::memory;
-use crate::statistics::{Handful, Measured};
-use llmq_plugin_api::client::{Session, SourceTensor, UnitInput};
+use crate::statistics::Measured;
+use llmq_plugin_api::client::Session;
 use llmq_plugin_api::sdk::StatisticKind;
-use llmq_plugin_api::wire::UnitReport;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 /// Stack of a thread that leads a unit: as large as a main thread's, because backends may compute on it.
 const LEADER_STACK: usize = 8 << 20;
@@ -62,16 +56,16 @@ pub struct UnitLoop<'a> {
 }
 
 /// Where the leaders of units meet.
-struct Round<'r> {
+pub(super) struct Round<'r> {
     todo: &'r [u32],
     next: AtomicUsize,
     /// Set by the first failure, of a unit or of the flushing: nobody begins another unit, and those at work stop.
-    failed: &'r AtomicBool,
+    pub(super) failed: &'r AtomicBool,
     done: Mutex<BTreeMap<u32, Done>>,
     stops: Mutex<Vec<(usize, Stop)>>,
-    unflushed: Unflushed,
+    pub(super) unflushed: Unflushed,
     /// The source does not fit into memory, so the system's cache of what was read helps nobody.
-    forget: bool,
+    pub(super) forget: bool,
 }
 
 impl UnitLoop<'_> {
@@ -82,7 +76,10 @@ impl UnitLoop<'_> {
         (done, total): (usize, usize),
         journal: Option<Journal>,
     ) -> Result<BTreeMap<u32, Done>, Stop> {
-        let weights = todo.iter().map(|unit| self.weights_of(*unit)).fold(0, u64::saturating_add);
+        let weights = todo
+            .iter()
+            .map(|unit| self.weights_of(&tensors_of(self.source.model(), *unit)))
+            .fold(0, u64::saturating_add);
         self.services.tell(Event::Started { verb: "Quantizing", done, total, weights });
         let failed = AtomicBool::new(false);
         let tell = |event| self.services.tell(event);
@@ -148,121 +145,10 @@ impl UnitLoop<'_> {
         }
     }
 
-    fn unit(&self, unit: u32, round: &Round, told: &SyncSender<Told>) -> Result<Done, Stop> {
-        self.services.check_cancelled()?;
-        let began = Instant::now();
+    pub(super) fn weights_of(&self, tensors: &[usize]) -> u64 {
         let model = self.source.model();
-        let id = &model.units[unit as usize].id;
-        let tensors = tensors_of(model, unit);
-        if !self.session.plan().refuses_non_finite {
-            self.check_finite(self.source.weights(), &tensors, "")?;
-        }
-        let services = UnitServices::new(self.services, self.weights_of(unit), round.failed);
-        // Held until the unit is done, and counted as long.
-        let mut statistics = (None, Handful::default());
-        if let Some(measured) = self.statistics {
-            let grant = self.services.hold(measured.bytes(&tensors, &self.kinds));
-            let grant = grant.map_err(|error| Stop::resumable(error.into()))?;
-            // What is finished is right whatever became of the files of the statistics.
-            let values = measured.load(&tensors, &self.kinds).map_err(Stop::resumable)?;
-            statistics = (Some(grant), values);
-        }
-        let (changes, found, _held) = self.fold(unit, &tensors, &services, &mut statistics.1)?;
-        let folded = JobSource::new(Box::new(Folded::new(self.source.weights(), &changes)));
-        let source = if changes.is_empty() { self.source } else { &folded };
-        let input = UnitInput { index: unit, id, tensors: views(source, &tensors)?, statistics: statistics.1.views() };
-        let flushing = Flushing { unflushed: &round.unflushed, told };
-        let sink = UnitSink::new(unit, self.session.plan(), model, self.partial, self.storage, flushing);
-        let result = self.session.quantize(&services, source, &input, &sink);
-        // The sink's own fault is the cause; what the backend made of it is only an echo.
-        let done = match (result, sink.finish()) {
-            (Ok(report), Ok(fed)) => Done { report: joined(found, report), fed },
-            (Ok(_), Err(fault)) => return Err(fault),
-            (Err(error), Err(fault)) if error.message == fault.failure.message => return Err(fault),
-            (Err(error), _) => return Err(stop::backend(self.plugin, id, error)),
-        };
-        fallback::accept(self.on_fallback, id, &done.report)?;
-        services.finished();
-        self.source.weights().done_with(unit as usize, round.forget);
-        for warning in &done.report.warnings {
-            self.services.tell(Event::Warning(format!("{id}: {warning}")));
-        }
-        let memory = memory::usage();
-        self.services.tell(Event::Detail(format!(
-            "{id}: {} weights in {:.2} s; memory {} MiB anonymous, {} MiB mapped",
-            self.weights_of(unit),
-            began.elapsed().as_secs_f64(),
-            memory.anonymous >> 20,
-            memory.mapped >> 20
-        )));
-        Ok(done)
+        tensors.iter().map(|tensor| model.tensors[*tensor].elements()).fold(0, u64::saturating_add)
     }
-
-    /// What folding makes of a unit: its changes, what the backend found, and the memory that it takes. Statistics become
-    /// those of the folded model.
-    fn fold(
-        &self,
-        unit: u32,
-        tensors: &[usize],
-        services: &UnitServices<'_>,
-        statistics: &mut Handful<'_>,
-    ) -> Result<(Changes, UnitReport, Option<Held<'_>>), Stop> {
-        let Some(folding) = self.folding else { return Ok(Default::default()) };
-        let id = &self.source.model().units[unit as usize].id;
-        let input =
-            UnitInput { index: unit, id, tensors: views(self.source, tensors)?, statistics: statistics.views() };
-        let (changes, mut found) = folding.unit(services, &input)?;
-        drop(input);
-        let bytes = folding.bytes_of(unit).saturating_add(statistics.fold_bytes(&changes));
-        let held = self.services.hold(bytes).map_err(|error| Stop::resumable(error.into()))?;
-        for part in statistics.fold(&changes) {
-            let name = &self.source.model().tensors[part.tensor as usize].name;
-            found.warnings.push(format!(
-                "statistics of all experts of `{name}` together are of no use behind scales that differ by expert"
-            ));
-        }
-        if !self.session.plan().refuses_non_finite {
-            let touched: Vec<usize> = tensors.iter().copied().filter(|tensor| changes.touch(*tensor)).collect();
-            let folded = Folded::new(self.source.weights(), &changes);
-            self.check_finite(&folded, &touched, " with scales folded in")?;
-        }
-        Ok((changes, found, Some(held)))
-    }
-
-    /// Refuses weights that are no finite numbers: every block they touch would be garbage.
-    fn check_finite(&self, weights: &dyn Weights, tensors: &[usize], how: &str) -> Result<(), Failure> {
-        let look = |index: &usize| Ok(weights.non_finite(*index)?.map(|place| (*index, place)));
-        let found: Result<Vec<_>, Failure> = self.services.pool().install(|| tensors.par_iter().map(look).collect());
-        let Some((index, place)) = found?.into_iter().flatten().next() else { return Ok(()) };
-        let message = format!(
-            "tensor `{}` is not usable{how}: row {}, column {} is {}",
-            self.source.model().tensors[index].name,
-            place.row,
-            place.column,
-            place.value
-        );
-        Err(Failure::new(Class::General, message).suggest("The model is damaged; download it again or ask its author."))
-    }
-
-    fn weights_of(&self, unit: u32) -> u64 {
-        let tensors = self.source.model().tensors.iter().filter(|t| t.unit == unit);
-        tensors.map(|t| t.elements()).fold(0, u64::saturating_add)
-    }
-}
-
-/// Views of tensors as a source has them.
-fn views<'s>(source: &'s JobSource<'_>, tensors: &[usize]) -> Result<Vec<SourceTensor<'s>>, Failure> {
-    tensors.iter().map(|index| source.view(*index)).collect()
-}
-
-/// What a backend found before it quantized a unit and after; of figures with one name both are kept.
-fn joined(before: UnitReport, mut after: UnitReport) -> UnitReport {
-    after.warnings.splice(0..0, before.warnings);
-    for (name, figure) in before.figures {
-        let name = if after.figures.contains_key(&name) { format!("fold_{name}") } else { name };
-        after.figures.insert(name, figure);
-    }
-    after
 }
 
 impl Round<'_> {

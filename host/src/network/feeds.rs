@@ -50,7 +50,7 @@ pub fn head_feed(network: &Network) -> Feed {
     Feed::of(&[&network.head.linear], None)
 }
 
-fn latent_feeds(latent: &Latent) -> Vec<Feed> {
+pub(super) fn latent_feeds(latent: &Latent) -> Vec<Feed> {
     match &latent.queries {
         LatentQueries::Direct(q) => vec![Feed::of(&[q, &latent.kv_a], None), Feed::of(&[&latent.kv_b], None)],
         LatentQueries::LowRank { a, b, .. } => {
@@ -59,7 +59,7 @@ fn latent_feeds(latent: &Latent) -> Vec<Feed> {
     }
 }
 
-fn block_feeds(block: &llmq_forward::Block, expert: Option<u32>) -> [Feed; 2] {
+pub(super) fn block_feeds(block: &llmq_forward::Block, expert: Option<u32>) -> [Feed; 2] {
     let up: &[&Linear] = match &block.up {
         UpGate::Up(up) => &[up],
         UpGate::Both { gate, up } => &[gate, up],

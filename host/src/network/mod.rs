@@ -8,10 +8,12 @@ mod feeds;
 mod find;
 mod rotation;
 mod smoothing;
+mod stages;
 mod weights;
 
 pub use feeds::{Feed, feeds, head_feed};
 pub use smoothing::{groups, smoothing};
+pub use stages::{last_input, stages};
 pub use weights::SourceRows;
 
 use crate::failure::{Class, Failure};

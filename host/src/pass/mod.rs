@@ -4,6 +4,7 @@
 //! number of threads nor on whether hidden states lie in memory or in a file.
 
 mod states;
+mod until;
 
 pub use states::{Room, States};
 
@@ -12,8 +13,9 @@ use crate::event::Observer as Listener;
 use crate::failure::{Class, Failure};
 use crate::job::{JobSource, Weights};
 use crate::network::{SourceRows, network};
-use llmq_forward::{Batch, Cpu, ForwardError, Network, Observer, embed, final_norm, run_layer};
+use llmq_forward::{Batch, Cpu, ForwardError, Network, Observer, Rows, embed, final_norm, run_layer};
 use std::ops::Range;
+use until::{Enough, Until};
 
 /// Tokens of a batch, if samples are shorter. Half of what a layer's widest matrices hold at once is proportional to it:
 /// 2048 tokens of a 7 G-weight model take 0.5 GB, and make products large enough to run at full speed.
@@ -116,18 +118,58 @@ impl<'a> Pass<'a> {
         unit(layer + 1).into_iter().for_each(|next| self.weights.will_need(next));
         let rows = SourceRows(self.weights);
         for batch in self.batches() {
-            self.go_on()?;
-            watch.batch(batch.clone());
-            let arriving = states.read(batch.start, batch.len())?;
-            let run = || {
-                let batch = Batch { length: self.length, weights: &rows };
-                run_layer(&Cpu, &self.network.layers[layer], batch, arriving, watch)
-            };
-            let leaving = self.pool.install(run).map_err(failure)?;
+            let leaving = self.run(layer, &rows, batch.clone(), states, watch)?.map_err(failure)?;
             states.write(batch.start, &leaving)?;
         }
         unit(layer).into_iter().for_each(|done| self.weights.done_with(done, false));
         Ok(())
+    }
+
+    /// What leaves a layer of the rows of one of the [`Self::batches`]; hidden states stay those in front of the layer.
+    pub fn batch(
+        &self,
+        layer: usize,
+        tokens: Range<usize>,
+        states: &mut States,
+        watch: &mut (dyn Watch + Send),
+    ) -> Result<Rows, Failure> {
+        self.run(layer, &SourceRows(self.weights), tokens, states, watch)?.map_err(failure)
+    }
+
+    /// Takes all samples through a layer for whoever watches, up to the linear layers of these tensors, whose weights are not
+    /// asked for any more; hidden states stay those in front of the layer.
+    pub fn look(
+        &self,
+        layer: usize,
+        until: &[usize],
+        states: &mut States,
+        watch: &mut (dyn Watch + Send),
+    ) -> Result<(), Failure> {
+        let rows = Until { rows: SourceRows(self.weights), tensors: until };
+        for batch in self.batches() {
+            match self.run(layer, &rows, batch, states, watch)? {
+                Ok(_) => {}
+                Err(ForwardError::Weights(error)) if error.is::<Enough>() => {}
+                Err(error) => return Err(failure(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// One batch; the inner error is that of the forward pass.
+    fn run(
+        &self,
+        layer: usize,
+        weights: &dyn llmq_forward::Weights,
+        tokens: Range<usize>,
+        states: &mut States,
+        watch: &mut (dyn Watch + Send),
+    ) -> Result<Result<Rows, ForwardError>, Failure> {
+        self.go_on()?;
+        watch.batch(tokens.clone());
+        let arriving = states.read(tokens.start, tokens.len())?;
+        let batch = Batch { length: self.length, weights };
+        Ok(self.pool.install(|| run_layer(&Cpu, &self.network.layers[layer], batch, arriving, watch)))
     }
 
     /// The norm behind the last layer.

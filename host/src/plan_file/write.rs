@@ -113,6 +113,7 @@ mod tests {
                 format: "f".into(), level: word.clone(), stem: String::new(),
                 options: options.as_object().unwrap().clone(), device: "cpu".into(), statistics: vec![],
                 encodings: Default::default(), creator: String::new(),
+                later_layers_see: Default::default(),
                 statistics_origin: files.clone().map(|files| StatisticsOrigin { files, entries: 3, ..Default::default() }),
             };
             let read = PlanFile::parse(&write(&request, &plan, &model(), "c0"), "p").unwrap();

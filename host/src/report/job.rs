@@ -25,6 +25,9 @@ pub fn job(report: &JobReport) -> String {
     );
     line("Weights", number::count(report.metadata.parameter_count));
     line("Tensors", tensors(&report.tensor_counts, &report.fallbacks));
+    if let Some(seen) = report.later_layers_see.filter(|seen| !seen.is_original()) {
+        line("Calibration", format!("later layers saw {} ones", seen.word()));
+    }
     line("Time", time(report));
     line(
         "Peak memory",

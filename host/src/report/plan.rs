@@ -77,6 +77,9 @@ fn sums(report: &PlanReport) -> String {
             report.bits_per_weight
         ),
     );
+    if let Some(seen) = report.later_layers_see {
+        line("Calibration", format!("later layers see {} ones", seen.word()));
+    }
     line("Disk", format!("{} needed{}", number::bytes(needs.disk_needed), of(needs.disk_free)));
     line("Memory", format!("{} needed{}", number::bytes(needs.memory_needed), of(needs.memory_available)));
     table.render()

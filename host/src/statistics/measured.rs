@@ -25,6 +25,16 @@ pub trait Measured: Send + Sync {
     /// Files that are damaged or were changed since they were opened.
     fn load(&self, tensors: &[usize], kinds: &[StatisticKind]) -> Result<Handful<'_>, Failure>;
 
+    /// The parts in which tensors of one unit are handed in, one after the other; each tensor is in one of them.
+    fn parts(&self, tensors: &[usize]) -> Vec<Vec<usize>> {
+        vec![tensors.to_vec()]
+    }
+
+    /// Told when tensors are in the output.
+    fn written(&self, tensors: &[usize]) {
+        let _ = tensors;
+    }
+
     /// What is odd; nothing that forbids use.
     fn warnings(&self) -> &[String] {
         &[]

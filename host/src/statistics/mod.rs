@@ -13,6 +13,7 @@
 //! | `measured` | [`Measured`]: what a job wants of statistics, wherever they come from |
 //! | `bind` | [`Bound`]: a table by source tensor of one model |
 //! | `of_folder` | [`BoundFolder`]: a folder by source tensor of one model, read unit by unit |
+//! | `of_entries` | [`handful`]: statistics that were gathered this moment, by source tensor |
 //! | `gathered` | statistics that were gathered here, as a table |
 //! | `figures` | the figures that `imatrix show` shows |
 //! | `shown` | all of it for people and scripts |
@@ -23,6 +24,7 @@ mod check;
 mod figures;
 mod gathered;
 mod measured;
+mod of_entries;
 mod of_folder;
 mod read;
 mod shown;
@@ -35,6 +37,7 @@ pub use check::{Gravity, Problem, problems};
 pub use figures::{Figures, figures};
 pub use gathered::{Origin, gathered};
 pub use measured::{Block, Handful, Measured};
+pub use of_entries::handful;
 pub use of_folder::{BoundFolder, GatheredFolder, read_as_stored};
 pub use read::Readers;
 pub use shown::Shown;

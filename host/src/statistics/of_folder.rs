@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 const LISTED: usize = 8;
 
 /// Every kind, and what it is called in the files.
-const KINDS: [(StatisticKind, Measure); 7] = [
+pub(super) const KINDS: [(StatisticKind, Measure); 7] = [
     (StatisticKind::SumSquares, Measure::SumSquares),
     (StatisticKind::SumAbs, Measure::SumAbs),
     (StatisticKind::Sum, Measure::Sum),

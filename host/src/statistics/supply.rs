@@ -4,6 +4,7 @@ use super::{GatheredFolder, Measured, Named};
 use crate::calibrate::Upfront;
 use crate::failure::Failure;
 use crate::job::JobSource;
+use llmq_plugin_api::wire::SeenByLaterLayers;
 use std::sync::Arc;
 
 /// Where the statistics of a job come from.
@@ -38,6 +39,14 @@ impl Supply {
                 name: "--calibration-data".to_owned(),
                 kinds: upfront.kinds.iter().map(|kind| kind.word()).collect(),
             },
+        }
+    }
+
+    /// What the layers before are, or were, when a layer is calibrated.
+    pub fn later_layers_see(&self) -> SeenByLaterLayers {
+        match self {
+            Supply::Table(_) | Supply::Folder(_) => SeenByLaterLayers::Original,
+            Supply::Text(upfront) => upfront.later_layers_see,
         }
     }
 

@@ -51,11 +51,20 @@ pub struct Toy {
     pub look: Option<Look>,
     pub scale: Option<Scale>,
     pub concurrent_units: u32,
+    pub takes_parts: bool,
 }
 
 impl Default for Toy {
     fn default() -> Toy {
-        Toy { version: "1.2.3".into(), fault: Fault::None, hook: None, look: None, scale: None, concurrent_units: 1 }
+        Toy {
+            version: "1.2.3".into(),
+            fault: Fault::None,
+            hook: None,
+            look: None,
+            scale: None,
+            concurrent_units: 1,
+            takes_parts: false,
+        }
     }
 }
 
@@ -125,6 +134,7 @@ impl Backend for Toy {
             literals: vec![LiteralSpan { file: 0, offset: 0, bytes: header.len() as u64 }],
             warnings: vec!["a warning of the plan".into()],
             folds: self.scale.is_some(),
+            takes_parts: self.takes_parts,
             ..Plan::default()
         };
         let mut literals = vec![header];
@@ -211,8 +221,11 @@ impl Session for ToySession {
             look(unit);
         }
         let fault = if unit.id == "layer.1" { self.toy.fault } else { Fault::None };
-        let slots: Vec<usize> =
-            (0..self.plan.slots.len()).filter(|s| self.plan.slots[*s].unit as usize == unit.index).collect();
+        let handed = |slot: &usize| unit.tensor(self.plan.slots[*slot].sources[0] as usize).is_ok();
+        let slots: Vec<usize> = (0..self.plan.slots.len())
+            .filter(|slot| self.plan.slots[*slot].unit as usize == unit.index)
+            .filter(|slot| !self.takes_parts() || handed(slot))
+            .collect();
         let first = slots[0];
         match fault {
             Fault::Panic => panic!("toy panic"),
@@ -236,6 +249,10 @@ impl Session for ToySession {
 }
 
 impl ToySession {
+    fn takes_parts(&self) -> bool {
+        self.toy.takes_parts
+    }
+
     fn scales(&self, unit: &Unit) -> Folds {
         self.toy.scale.as_ref().map(|scale| scale(&self.model, unit)).unwrap_or_default()
     }

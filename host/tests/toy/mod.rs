@@ -4,7 +4,7 @@
 
 pub mod backend;
 pub mod disks;
-mod file;
+pub mod file;
 
 use crate::model_folder::Folder;
 use backend::Toy;

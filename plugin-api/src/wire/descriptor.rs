@@ -1,7 +1,7 @@
 //! What a backend says of itself: formats, levels, options, devices, what it needs to see.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The whole self-description of a backend. The host turns it into help, validation and `plugins info`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,9 +64,25 @@ pub struct FormatDescriptor {
     /// chooses.
     #[serde(default)]
     pub encodings: Vec<EncodingDescriptor>,
+    /// Settings with which every level looks at the weights alone: options with their values, all of which have to be given.
+    /// Such a request is planned without statistics, and its plan asks for none.
+    #[serde(default)]
+    pub weights_alone: Vec<Map<String, Value>>,
 }
 
 impl FormatDescriptor {
+    /// A level as it is with these options: it neither requires nor uses statistics if they say so.
+    pub fn with_options(&self, level: &Level, options: &Map<String, Value>) -> Level {
+        let default = |name: &str| self.options.iter().find(|spec| spec.name == name).map(|spec| &spec.default);
+        let is_set = |(name, value): (&String, &Value)| options.get(name).or(default(name)) == Some(value);
+        let mut level = level.clone();
+        if self.weights_alone.iter().any(|settings| settings.iter().all(is_set)) {
+            level.requires_statistics.clear();
+            level.uses_statistics.clear();
+        }
+        level
+    }
+
     /// The level a user means: exact id or alias, ASCII case ignored.
     pub fn level(&self, word: &str) -> Option<&Level> {
         self.levels
@@ -146,7 +162,7 @@ pub struct Level {
     /// Statistics kinds that are used when they are there.
     #[serde(default)]
     pub uses_statistics: Vec<String>,
-    /// Which activations the statistics of later layers must come from.
+    /// Which activations the statistics of later layers come from unless the user says otherwise.
     #[serde(default)]
     pub later_layers_see: SeenByLaterLayers,
     /// Largest accepted `||w - decode(encode(w))|| / ||w||` of a tensor's sampled rows. The host refuses a file beyond.
@@ -163,10 +179,31 @@ pub enum SeenByLaterLayers {
     /// One forward pass of the original model serves all layers.
     #[default]
     Original,
-    /// The forward pass continues with the dequantized weights that the session feeds back, layer by layer.
+    /// Layers are calibrated and quantized in turn: what arrives at a layer comes from the layers before it as the backend's
+    /// own reader decodes them from the growing output.
     Quantized,
     /// Like `Quantized`, but within a layer stage by stage: linears that share an input are one stage.
     QuantizedByStage,
+}
+
+impl SeenByLaterLayers {
+    /// All of them.
+    pub const ALL: [SeenByLaterLayers; 3] =
+        [SeenByLaterLayers::Original, SeenByLaterLayers::Quantized, SeenByLaterLayers::QuantizedByStage];
+
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            SeenByLaterLayers::Original => "original",
+            SeenByLaterLayers::Quantized => "quantized",
+            SeenByLaterLayers::QuantizedByStage => "quantized-by-stage",
+        }
+    }
+
+    /// Whether one pass of the original model serves all layers.
+    pub fn is_original(&self) -> bool {
+        *self == SeenByLaterLayers::Original
+    }
 }
 
 /// One typed option.
@@ -218,6 +255,32 @@ pub enum OptionKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn options_may_make_statistics_needless() {
+        let level = |id: &str| {
+            json!({"id": id, "bits_per_weight": 4.0, "summary": "", "requires_statistics": ["gram"],
+            "uses_statistics": ["sum"], "max_relative_error": 0.1})
+        };
+        let word = |name: &str, default: &str| {
+            json!({"name": name, "help": "", "type": "choice", "values": ["yes", "no"],
+            "default": default})
+        };
+        let format: FormatDescriptor = serde_json::from_value(json!({"id": "toy", "summary": "", "can_write": true,
+            "can_read": true, "container": "file", "levels": [level("FOUR")],
+            "options": [word("search", "yes"), word("cut", "no")], "weights_alone": [{"search": "no", "cut": "no"}]}))
+        .unwrap();
+        let required = |options: Value| {
+            let options = options.as_object().cloned().unwrap();
+            let level = format.with_options(&format.levels[0], &options);
+            assert_eq!(level.requires_statistics.len(), level.uses_statistics.len());
+            level.requires_statistics.len()
+        };
+        assert_eq!(required(json!({})), 1);
+        assert_eq!(required(json!({"search": "no"})), 0);
+        assert_eq!(required(json!({"search": "no", "cut": "yes"})), 1);
+    }
 
     #[test]
     fn bytes_of_a_tensor_follow_from_its_shape() {

@@ -33,6 +33,12 @@ pub struct Plan {
     /// the folded unit in. Since 1.2.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub folds: bool,
+    /// A unit may come in parts: [`crate::sdk::Session::quantize`] is then called several times for it, each time with some
+    /// of its tensors and their statistics, every tensor once, and writes the slots of those tensors. The bytes are those
+    /// of the unit handed in as a whole with the same statistics; `plugins check` tries it. Without it no job works stage by
+    /// stage ([`super::SeenByLaterLayers::QuantizedByStage`]). Not for plans that fold. Since 1.2.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_parts: bool,
 }
 
 /// One file of the output.
@@ -100,7 +106,7 @@ pub struct UnitNeed {
     /// Statistics that must be handed in with the unit.
     #[serde(default)]
     pub statistics: Vec<StatisticsNeed>,
-    /// Tensors in the order in which they are fixed, grouped by stage; only for calibration stage by stage.
+    /// Not read: the host knows from what the model computes which tensors are fixed together ([`Plan::takes_parts`]).
     #[serde(default)]
     pub stages: Vec<Vec<u32>>,
 }

@@ -1,6 +1,6 @@
 //! What the host asks a backend to plan.
 
-use super::StatisticsOrigin;
+use super::{SeenByLaterLayers, StatisticsOrigin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -30,6 +30,9 @@ pub struct Request {
     /// Where the statistics come from; absent without statistics. Since 1.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics_origin: Option<StatisticsOrigin>,
+    /// What the layers before were when these statistics were, or will be, gathered; for formats that record it. Since 1.2.
+    #[serde(default, skip_serializing_if = "SeenByLaterLayers::is_original")]
+    pub later_layers_see: SeenByLaterLayers,
 }
 
 /// Statistics available for one tensor.

@@ -29,6 +29,7 @@ impl Backend for AwqBackend {
                 options: option_specs::all(),
                 families: Vec::new(),
                 encodings: Vec::new(),
+                weights_alone: option_specs::weights_alone(),
             }],
             devices: vec![DeviceKind::Cpu],
             // A unit keeps all threads busy, and a second one would double the memory for factors.

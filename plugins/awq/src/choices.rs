@@ -122,6 +122,11 @@ impl Choices {
         })
     }
 
+    /// Whether nothing is asked of a calibration.
+    pub fn alone(&self) -> bool {
+        (self.smooth, self.clip, self.rounding) == (Extent::None, Extent::None, Rounding::Nearest)
+    }
+
     /// Whether a module stays as it is.
     pub fn keeps(&self, module: &str) -> bool {
         self.kept.iter().any(|text| module.contains(text.as_str()))

@@ -2,7 +2,7 @@
 
 use llmq_plugin_api::wire::{OptionKind, OptionSpec};
 use llmq_safetensors_folders::given::SHARD;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Shares of the mean diagonal that may be added to a Gram matrix.
 pub const DAMP: (f64, f64, f64) = (0.0, 1.0, 0.05);
@@ -10,6 +10,12 @@ pub const DAMP: (f64, f64, f64) = (0.0, 1.0, 0.05);
 pub const CANDIDATES: (i64, i64, i64) = (1, 256, 8);
 /// Rounds of refitting.
 pub const POLISH: (i64, i64, i64) = (0, 32, 0);
+
+/// Settings with which nothing is asked of a calibration.
+pub fn weights_alone() -> Vec<Map<String, Value>> {
+    let setting = |name: &str, word: &str| (name.to_owned(), Value::from(word));
+    vec![Map::from_iter([setting("rounding", "nearest"), setting("smooth", "none"), setting("clip", "none")])]
+}
 
 /// All options.
 pub fn all() -> Vec<OptionSpec> {
@@ -45,7 +51,7 @@ pub fn all() -> Vec<OptionSpec> {
             "rounding",
             words(&["auto", "feedback", "nearest"]),
             "auto".into(),
-            "how codes are chosen: feedback (each error goes into the weights after it), nearest, auto (what costs less)",
+            "how codes are chosen: feedback (each error goes into the weights after it), nearest (without --smooth and --clip from the weights alone), auto (what costs less)",
         ),
         spec(
             "damp",

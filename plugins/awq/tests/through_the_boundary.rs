@@ -2,100 +2,21 @@
 
 mod fake_host;
 
+use fake_host::one_layer::*;
 use fake_host::{Alone, Memory, Tiny};
 use llmq_awq::AwqBackend;
 use llmq_plugin_api::client::{Backend, Session, Source, UnitInput};
-use llmq_plugin_api::sdk::{Error, Kind, MappedFile, Statistic, StatisticKind};
+use llmq_plugin_api::sdk::{Error, Kind, MappedFile};
 use llmq_plugin_api::wire::{self, Folds, Request, UnitReport};
+use llmq_safetensors_folders::checkpoint;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
-
-const TENSORS: &[(&str, &str, u32, &[u64])] = &[
-    ("model.embed_tokens.weight", "token_embedding", 0, &[32, 64]),
-    ("model.layers.0.input_layernorm.weight", "attn_norm", 1, &[64]),
-    ("model.layers.0.self_attn.q_proj.weight", "attn_q", 1, &[64, 64]),
-    ("model.layers.0.self_attn.q_proj.bias", "attn_q", 1, &[64]),
-    ("model.layers.0.mlp.gate.weight", "router", 1, &[4, 64]),
-    ("model.layers.0.mlp.up_proj.weight", "ffn_up", 1, &[96, 64]),
-    ("model.layers.0.mlp.down_proj.weight", "ffn_down", 1, &[64, 96]),
-    ("model.norm.weight", "output_norm", 2, &[64]),
-    ("lm_head.weight", "output_head", 2, &[32, 64]),
-];
-
-fn groups(caution: &str) -> Value {
-    let consumer = |tensor: u32, run: u64| json!({ "tensor": tensor, "run": run, "repeats": 1 });
-    json!([
-        {
-            "name": "norm", "unit": 1, "channels": 64, "kind": "norm", "caution": caution,
-            "producers": [{ "tensor": 1, "first_row": 0, "run": 64, "stride": 64 }],
-            "consumers": [consumer(2, 64), consumer(5, 64), consumer(4, 64)],
-        },
-        {
-            "name": "up", "unit": 1, "channels": 96, "kind": "up",
-            "producers": [{ "tensor": 5, "first_row": 0, "run": 96, "stride": 96 }],
-            "consumers": [consumer(6, 96)],
-        },
-    ])
-}
-
-fn tiny() -> Tiny {
-    Tiny::new(TENSORS, groups(""), |t, i| ((i * 31 + t * 7) % 53) as f32 / 53.0 - 0.4)
-}
 
 fn request(level: &str, options: Value) -> Request {
     let offers = [2, 5, 6].map(|tensor| json!({ "tensor": tensor, "kinds": ["gram", "sum_abs"] }));
     let document = json!({ "v": 1, "statistics": offers, "format": "awq", "level": level, "stem": "tiny",
         "device": "cpu", "options": options, "creator": "llm-quantize 1.2.3" });
     wire::decode("request", &document.to_string()).unwrap()
-}
-
-/// The input of a linear layer: channels that depend on each other, every ninth of them strong.
-fn input(token: usize, column: usize) -> f32 {
-    let wave = ((token * 13 + column * 5) % 29) as f32 / 29.0 - 0.5;
-    let all = wave + ((token * 7 + column / 4 * 11) % 31) as f32 / 31.0;
-    if column.is_multiple_of(9) { 8.0 * all } else { all }
-}
-
-const TOKENS: usize = 200;
-
-fn gram(columns: usize) -> Vec<f32> {
-    let mut gram = vec![0f32; columns * columns];
-    for token in 0..TOKENS {
-        for row in 0..columns {
-            for column in 0..columns {
-                gram[row * columns + column] += input(token, row) * input(token, column);
-            }
-        }
-    }
-    gram
-}
-
-fn sums(columns: usize) -> Vec<f32> {
-    (0..columns).map(|column| (0..TOKENS).map(|token| input(token, column).abs()).sum()).collect()
-}
-
-/// Statistics of the layer: both for the tensors that read the norm, both for the last.
-struct Seen {
-    grams: [Vec<f32>; 2],
-    sums: [Vec<f32>; 2],
-    count: u64,
-}
-
-impl Seen {
-    fn all() -> Seen {
-        Seen { grams: [gram(64), gram(96)], sums: [sums(64), sums(96)], count: TOKENS as u64 }
-    }
-
-    fn statistics(&self) -> Vec<Statistic<'_>> {
-        let mut all = Vec::new();
-        for (tensor, of) in [(2, 0), (5, 0), (6, 1)] {
-            let shape: &[u64] = if of == 0 { &[64, 64] } else { &[96, 96] };
-            let one = |kind, shape, values| Statistic { tensor, expert: None, kind, count: self.count, shape, values };
-            all.push(one(StatisticKind::Gram, shape, &self.grams[of][..]));
-            all.push(one(StatisticKind::SumAbs, &shape[..1], &self.sums[of][..]));
-        }
-        all
-    }
 }
 
 struct Written {
@@ -142,7 +63,11 @@ fn quantize(model: &Tiny, level: &str, options: Value, seen: Option<&Seen>) -> R
 }
 
 fn folds(model: &Tiny, options: Value, seen: &Seen) -> Folds {
-    let session = open(model, "4bit-g32-asym", options).unwrap();
+    folds_at("4bit-g32-asym", model, options, seen)
+}
+
+fn folds_at(level: &str, model: &Tiny, options: Value, seen: &Seen) -> Folds {
+    let session = open(model, level, options).unwrap();
     session.fold(&Alone::default(), model, &unit(model, 1, Some(seen))).unwrap()
 }
 
@@ -225,6 +150,51 @@ fn config_files_say_what_loaders_ask_for() {
     assert_eq!(found, ["AWQ-4bit-g32", "F32", "AWQ-4bit-g32", "F32", "F32"]);
 }
 
+#[test]
+fn activations_that_transformers_divides_have_scales_of_one() {
+    const NAME: &str = "model.layers.0.mlp.act.scales";
+    let mut model = tiny();
+    model.description.config["model_type"] = json!("mpt");
+    let shard = |written: &Written| written.files.iter().position(|(name, _)| name == "model.safetensors").unwrap();
+    let stored = |file: &[u8]| checkpoint::parse(file).unwrap().into_iter().find(|stored| stored.name == NAME);
+    // Whether or not the matrix in front of it is quantized.
+    for options in [json!({}), json!({ "modules_to_not_convert": ["up_proj"] }), json!({ "target": "transformers" })] {
+        let mut written = quantize(&model, "4bit-g32-asym", options.clone(), None).unwrap();
+        let at = shard(&written);
+        let found = stored(&written.files[at].1).unwrap_or_else(|| panic!("no {NAME}"));
+        assert_eq!((found.dtype, found.shape.as_slice()), (checkpoint::Dtype::F16, &[96u64][..]));
+        assert!(written.files[at].1[found.start..found.end].chunks(2).all(|bytes| bytes == [0, 0x3c]));
+        if options["modules_to_not_convert"].is_null() {
+            comes_back(&model, &written, 0.07);
+        }
+        // Another number is a part of the model that Hugging Face's view has no place for.
+        written.files[at].1[found.end - 1] = 0x40;
+        let refused = Backend::in_process(AwqBackend).unwrap().open(&Alone::default(), &mapped(&written.files));
+        assert!(refused.err().unwrap().message.contains("divides an activation"));
+    }
+    let plan = quantize(&model, "4bit-g32-asym", json!({}), None).unwrap().plan;
+    assert!(plan.warnings.iter().any(|warning| warning.contains(NAME)), "{:?}", plan.warnings);
+    let written = quantize(&model, "4bit-g32-asym", json!({ "target": "vllm" }), None).unwrap();
+    assert!(stored(&written.files[shard(&written)].1).is_none(), "vLLM gave them up");
+    let written = quantize(&model, "4bit-g32-asym", json!({ "max_shard_size": "10KB" }), None).unwrap();
+    let index = json_of(&written, "model.safetensors.index.json");
+    let last = written.files.iter().filter(|(name, _)| name.ends_with(".safetensors")).count();
+    assert_eq!(index["weight_map"][NAME], format!("model-{last:05}-of-{last:05}.safetensors"));
+    comes_back(&model, &written, 0.07);
+}
+
+#[test]
+fn matrices_that_are_stored_the_other_way_round_come_back() {
+    let mut model = tiny();
+    model.description.config["model_type"] = json!("gpt2");
+    let written = quantize(&model, "4bit-g32-asym", json!({}), None).unwrap();
+    let shapes = |name: &str| written.plan.slots.iter().find(|slot| slot.name.ends_with(name)).unwrap().shape.clone();
+    assert_eq!((shapes("up_proj.qweight"), shapes("down_proj.qweight")), (vec![96, 64], vec![64, 96]));
+    // A source row is one input of all outputs: 96 inputs of up_proj share 3 scales for each of its 64 outputs.
+    comes_back(&model, &written, 0.07);
+    assert_eq!(written.fed_back.iter().filter(|(tensor, ..)| *tensor == 5).count(), 2, "in strips of inputs");
+}
+
 /// tr(dW G dW^T) of changes.
 fn form(changes: &[f32], gram: &[f32], columns: usize) -> f64 {
     let row = |row: &[f32]| -> f64 {
@@ -241,7 +211,7 @@ fn weights(model: &Tiny, tensor: usize) -> Vec<f32> {
 #[test]
 fn scales_are_found_for_every_group_and_lower_the_error_that_they_state() {
     let (model, seen) = (tiny(), Seen::all());
-    let folds = folds(&model, json!({}), &seen);
+    let folds = folds(&model, json!({ "rounding": "nearest" }), &seen);
     assert_eq!(folds.folds.iter().map(|fold| fold.group).collect::<Vec<_>>(), [0, 1]);
     for (fold, (name, channels)) in folds.folds.iter().zip([("norm", 64), ("up", 96)]) {
         assert!(fold.scales.len() == channels && fold.scales.iter().all(|scale| scale.is_finite() && *scale > 0.0));
@@ -274,6 +244,31 @@ fn scales_are_found_for_every_group_and_lower_the_error_that_they_state() {
         let stated = figures[key].as_f64().unwrap();
         assert!((stated / found - 1.0).abs() < 1e-3, "{key}: {stated} stated, {found} found");
     }
+}
+
+/// Scales serve the rounding that is used: with feedback they are judged by what feedback leaves.
+#[test]
+fn scales_are_judged_by_the_rounding_that_is_used() {
+    let (model, seen) = (tiny(), Seen::all());
+    let figure = |folds: &Folds, name: &str, key: &str| folds.report.figures[name][key].as_f64().unwrap();
+    for level in ["4bit-g32-asym", "4bit-g32-sym"] {
+        let of = |rounding: &str| folds_at(level, &model, json!({ "rounding": rounding }), &seen);
+        let (nearest, fed) = (of("nearest"), of("feedback"));
+        for name in ["norm", "up"] {
+            let [before, after] = ["relative_error_before", "relative_error_after"].map(|key| figure(&fed, name, key));
+            assert!(after <= before, "{name}: {after} of {before}");
+            assert!(before < 0.8 * figure(&nearest, name, "relative_error_before"), "{name}: feedback costs less");
+        }
+        let auto = of("auto");
+        let scales = |folds: &Folds| folds.folds.iter().map(|fold| fold.scales.clone()).collect::<Vec<_>>();
+        assert_eq!(scales(&auto), scales(&fed));
+        assert_ne!(scales(&nearest), scales(&fed));
+    }
+    // A Gram matrix without a factor is no reason to give up scaling: the nearest codes judge.
+    let mut strange = Seen::all();
+    strange.grams[1][1] = f32::MAX.sqrt();
+    strange.grams[1][96] = f32::MAX.sqrt();
+    assert!(folds(&model, json!({}), &strange).report.figures["up"]["relative_error_before"].is_number());
 }
 
 #[test]
@@ -345,6 +340,38 @@ fn every_step_lowers_the_error_at_the_output_and_reports_state_it() {
     }
 }
 
+/// Everything that asks something of a calibration turned off, in every combination but one.
+#[test]
+fn the_weights_alone_are_enough_where_nothing_else_was_asked_for() {
+    let (model, backend) = (tiny(), Backend::in_process(AwqBackend).unwrap());
+    let format = &backend.descriptor().formats[0];
+    let plain = |options: Value| Request { statistics: Vec::new(), ..request("4bit-g32-asym", options) };
+    let alone = json!({ "rounding": "nearest", "smooth": "none", "clip": "none" });
+    for missing in ["rounding", "smooth", "clip"] {
+        let mut options = alone.clone();
+        options.as_object_mut().unwrap().remove(missing);
+        let needs = format.with_options(&format.levels[0], options.as_object().unwrap()).requires_statistics;
+        assert_eq!(needs, ["gram"], "{options}");
+        let error = backend.open_session(&Alone::default(), &model, &plain(options)).err().unwrap();
+        assert_eq!(error.kind, Kind::MissingStatistics);
+    }
+    let level = format.with_options(&format.levels[0], alone.as_object().unwrap());
+    assert!(level.requires_statistics.is_empty() && level.uses_statistics.is_empty());
+    let session = backend.open_session(&Alone::default(), &model, &plain(alone.clone())).unwrap();
+    let plan = session.plan();
+    assert!(plan.units.iter().all(|unit| unit.statistics.is_empty()) && plan.warnings.is_empty() && !plan.folds);
+    assert!(plan.notes.iter().any(|note| note.contains("without calibration")), "{:?}", plan.notes);
+    // Statistics that are there all the same change nothing.
+    let seen = Seen::all();
+    let [with, without] =
+        [Some(&seen), None].map(|seen| quantize(&model, "4bit-g32-asym", alone.clone(), seen).unwrap());
+    assert_eq!(with.files, without.files);
+    assert!(without.report.warnings.is_empty() && without.report.fallbacks.is_empty());
+    let figures = &without.report.figures["model.layers.0.mlp.up_proj"];
+    assert_eq!((&figures["rounding"], &figures["fallback"]), (&"nearest".into(), &Value::Null));
+    comes_back(&model, &without, 3.0);
+}
+
 #[test]
 fn mistakes_are_refused_with_a_sentence() {
     let model = tiny();
@@ -372,10 +399,14 @@ fn mistakes_are_refused_with_a_sentence() {
 }
 
 #[test]
-fn few_tokens_are_told() {
+fn few_tokens_are_told_and_damped_more() {
     let seen = Seen { count: 70, ..Seen::all() };
     let written = quantize(&tiny(), "4bit-g32-asym", json!({}), Some(&seen)).unwrap();
     assert!(written.report.warnings[0].contains("fewer tokens than they have inputs"), "{:?}", written.report.warnings);
+    for (module, damp) in [("up_proj", 0.05), ("down_proj", 0.05 * 96.0 / 70.0)] {
+        let figures = &written.report.figures[&format!("model.layers.0.mlp.{module}")];
+        assert!((figures["damp"].as_f64().unwrap() - damp).abs() < 1e-6, "{figures}");
+    }
     let names: Vec<&str> = written.plan.files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["model.safetensors", "config.json", "quant_config.json", "tokenizer.json"]);
 }

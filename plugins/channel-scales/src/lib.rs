@@ -23,4 +23,4 @@ pub use family::{Channels, Family};
 pub use search::{Found, Member, Search, search};
 pub use stored::storable;
 pub use strength::Strength;
-pub use trial::loss;
+pub use trial::{expected, loss, scaled};

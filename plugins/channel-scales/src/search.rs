@@ -1,7 +1,7 @@
-//! The best member of the families: a grid of ratios judged on some rows, refined around the best, the finalists judged on all.
+//! The best member of the families: a grid of ratios judged roughly, refined around the best, the finalists judged exactly.
 //!
-//! The loss is flat near its minimum and rows of a matrix lose alike, so a share of the rows ranks ratios as well as all do;
-//! only the last step needs the exact loss, and there no scaling at all always competes. So the loss never rises.
+//! The loss is flat near its minimum and rows of a matrix lose alike, so a share of the rows, or what a loss may be expected to be,
+//! ranks ratios well enough; only the last step needs the loss itself, and there no scaling at all always competes. So it never rises.
 
 use crate::{Channels, Family};
 
@@ -9,7 +9,7 @@ use crate::{Channels, Family};
 const POINTS: usize = 21;
 /// How often the gap between ratios is halved around the best.
 const HALVINGS: usize = 2;
-/// Members that are judged on all rows.
+/// Members that are judged exactly.
 const FINALISTS: usize = 2;
 
 /// One member of a family.
@@ -36,9 +36,9 @@ pub struct Found {
 pub trait Search {
     /// Why it was stopped.
     type Stopped;
-    /// On some rows.
+    /// As far as a ranking needs it.
     fn roughly(&mut self, scales: &[Vec<f32>]) -> Result<Vec<f64>, Self::Stopped>;
-    /// On all rows.
+    /// By the loss that counts.
     fn exactly(&mut self, scales: &[Vec<f32>]) -> Result<Vec<f64>, Self::Stopped>;
     /// The scales as they will be, for example such that a norm can be stored; asked before any judgement.
     fn settle(&self, scales: Vec<f32>) -> Vec<f32> {

@@ -3,7 +3,7 @@
 //! Exactly what AWQ measures by running a linear layer on all tokens, whatever their number: sum over tokens of the squared
 //! change of the output is the quadratic form in G = sum x x^T.
 
-use llmq_linear_grids::{Method, nearest_changes, output_size};
+use llmq_linear_grids::{Method, expected_cost, nearest_changes, output_size};
 
 /// The loss of rows of weights. `scales` has one number per column.
 ///
@@ -11,15 +11,26 @@ use llmq_linear_grids::{Method, nearest_changes, output_size};
 /// If `weights` are not whole rows, or `gram` is not `[columns, columns]`.
 pub fn loss(weights: &[f32], scales: &[f32], gram: &[f32], method: &Method) -> f64 {
     let columns = scales.len();
-    let mut scaled = weights.to_vec();
-    for row in scaled.chunks_mut(columns) {
-        row.iter_mut().zip(scales).for_each(|(weight, scale)| *weight *= scale);
-    }
-    let mut changes = nearest_changes(&scaled, columns, method);
+    let mut changes = nearest_changes(&scaled(weights, scales), columns, method);
     for row in changes.chunks_mut(columns) {
         row.iter_mut().zip(scales).for_each(|(change, scale)| *change /= scale);
     }
     output_size(&changes, gram, columns)
+}
+
+/// What rounding with error feedback is expected to cost under given scales; `costs` are those of the factor without them.
+///
+/// # Panics
+/// If `weights` are not whole rows.
+pub fn expected(weights: &[f32], scales: &[f32], costs: &[f32], method: &Method) -> f64 {
+    // Inputs divided by s cost 1 / s^2 as much: the factor's U becomes U diag(s).
+    let costs: Vec<f32> = costs.iter().zip(scales).map(|(cost, scale)| cost / (scale * scale)).collect();
+    expected_cost(&scaled(weights, scales), &costs, method)
+}
+
+/// Columns of rows times their scales.
+pub fn scaled(weights: &[f32], scales: &[f32]) -> Vec<f32> {
+    weights.iter().zip(scales.iter().cycle()).map(|(weight, scale)| weight * scale).collect()
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ impl Backend for GgufBackend {
                 options: session::option_specs(),
                 families: arch::families(),
                 encodings: levels::encodings(),
+                weights_alone: Vec::new(),
             }],
             devices: vec![DeviceKind::Cpu],
             // One unit keeps all threads busy; a second one fills the gap while the last chunks of the first run.

@@ -6,7 +6,7 @@ use crate::option_specs::{self, CANDIDATES, DAMP, POLISH};
 use crate::target::Target;
 use llmq_linear_grids::{Grid, Method, Order};
 use llmq_plugin_api::sdk::{Error, Kind};
-use llmq_plugin_api::wire::Request;
+use llmq_plugin_api::wire::{Request, SeenByLaterLayers};
 use llmq_safetensors_folders::given::{Given, SHARD, bytes, invalid, unknown_word};
 
 /// Bits, groups and symmetry of one module.
@@ -46,6 +46,15 @@ impl Zeros {
     }
 }
 
+/// How codes are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// With error feedback.
+    Feedback,
+    /// The nearest codes of steps that fit the weights.
+    Nearest,
+}
+
 /// Everything that was chosen.
 #[derive(Debug)]
 pub struct Choices {
@@ -53,6 +62,8 @@ pub struct Choices {
     pub settings: Settings,
     /// Rules for single modules.
     pub rules: Rules,
+    /// How codes are chosen.
+    pub rounding: Rounding,
     /// Order of rounding.
     pub order: Order,
     /// Damping.
@@ -69,6 +80,8 @@ pub struct Choices {
     pub target: Target,
     /// Largest file of weights, in bytes.
     pub shard_bytes: u64,
+    /// Whether inputs come from stages that are quantized already, which config files call true sequential.
+    pub by_stage: bool,
 }
 
 impl Choices {
@@ -107,6 +120,17 @@ impl Choices {
             Some("descending") => Order::Descending,
             Some(other) => return Err(unknown_word("act_order", other, "groups, none or descending")),
         };
+        let rounding = match given.text("rounding")? {
+            None | Some("feedback") => Rounding::Feedback,
+            Some("nearest") => Rounding::Nearest,
+            Some(other) => return Err(unknown_word("rounding", other, "feedback or nearest")),
+        };
+        // Runs of an order that nobody saw would be natural runs with a g_idx that loaders pay for.
+        if rounding == Rounding::Nearest && order == Order::Descending {
+            let message =
+                "act_order=descending goes by the strength of inputs, which rounding=nearest does not look at";
+            return Err(invalid("act_order", message.into()).hint("leave out --act-order"));
+        }
         let zeros = match given.text("checkpoint_format")? {
             None | Some("auto") => None,
             Some("gptq") => Some(Zeros::LessOne),
@@ -119,6 +143,7 @@ impl Choices {
         Ok(Choices {
             settings,
             rules: Rules::read(&given.texts("dynamic")?)?,
+            rounding,
             order,
             damp: given.number("damp", DAMP.0, DAMP.1)?.unwrap_or(DAMP.2) as f32,
             candidates: given.whole("candidates", CANDIDATES.0, CANDIDATES.1)?.unwrap_or(CANDIDATES.2) as usize,
@@ -127,6 +152,7 @@ impl Choices {
             lm_head: given.flag("lm_head")?.unwrap_or(false),
             target,
             shard_bytes: bytes(given.text("max_shard_size")?.unwrap_or(SHARD))?,
+            by_stage: request.later_layers_see == SeenByLaterLayers::QuantizedByStage,
         })
     }
 
@@ -194,6 +220,8 @@ mod tests {
             json!({ "group_size": 0 }),
             json!({ "sym": "yes" }),
             json!({ "act_order": "up" }),
+            json!({ "rounding": "auto" }),
+            json!({ "rounding": "nearest", "act_order": "descending" }),
             json!({ "target": "x" }),
             json!({ "damp": 2.0 }),
             json!({ "checkpoint_format": "marlin" }),

@@ -2,7 +2,7 @@
 
 use llmq_plugin_api::wire::{OptionKind, OptionSpec};
 use llmq_safetensors_folders::given::SHARD;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Shares of the mean diagonal that may be added to a Gram matrix.
 pub const DAMP: (f64, f64, f64) = (0.0, 1.0, 0.05);
@@ -10,6 +10,11 @@ pub const DAMP: (f64, f64, f64) = (0.0, 1.0, 0.05);
 pub const CANDIDATES: (i64, i64, i64) = (1, 256, 8);
 /// Rounds of refitting.
 pub const POLISH: (i64, i64) = (0, 32);
+
+/// Settings with which nothing is asked of a calibration.
+pub fn weights_alone() -> Vec<Map<String, Value>> {
+    vec![Map::from_iter([("rounding".to_owned(), "nearest".into())])]
+}
 
 /// All options.
 pub fn all() -> Vec<OptionSpec> {
@@ -29,6 +34,12 @@ pub fn all() -> Vec<OptionSpec> {
             "inputs that share a scale: a multiple of 8, or -1 for one scale per output; 128 unless the level says",
         ),
         spec("sym", OptionKind::Flag, Value::Null, "whether zero is the middle code; true unless the level says"),
+        spec(
+            "rounding",
+            words(&["feedback", "nearest"]),
+            "feedback".into(),
+            "how codes are chosen: feedback (each error goes into the weights after it), or nearest (from the weights alone)",
+        ),
         spec(
             "act_order",
             words(&["groups", "none", "descending"]),

@@ -2,12 +2,14 @@
 //!
 //! Sources: vLLM `auto_gptq` (since its pull request 38288 only 4 and 8 symmetric bits), SGLang's `gptq`, GPTQModel's
 //! buffers and its ExLlama kernel, as of 2026-11. Every loader allocates `inputs / 32 * bits` words for the codes and
-//! `outputs / 32 * bits` for the zeros, so other shapes load nowhere.
+//! `outputs * bits / 32` for the zeros, so other shapes load nowhere.
 
 use crate::choices::{Choices, Settings, Zeros};
 use crate::plan::Linear;
 use llmq_linear_grids::Order;
 use llmq_plugin_api::sdk::{Error, Kind};
+use llmq_safetensors_folders::transformers;
+use serde_json::Value;
 
 /// A loader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +68,12 @@ impl Target {
     /// Refuses a matrix that would not load.
     pub fn check(self, linear: &Linear) -> Result<(), Error> {
         let name = &linear.name;
-        for (what, count) in [("inputs", linear.columns), ("outputs", linear.rows)] {
-            if count == 0 || count % RUN != 0 {
+        // Zeros of all outputs are whole words; codes of all inputs are counted in runs.
+        let words = if linear.settings.bits.is_power_of_two() { RUN / linear.settings.bits as usize } else { RUN };
+        for (what, count, unit) in [("inputs", linear.columns, RUN), ("outputs", linear.rows, words)] {
+            if count == 0 || count % unit != 0 {
                 let message =
-                    format!("tensor `{name}` has {count} {what}; {} asks for a multiple of {RUN}", Target::Any.name());
+                    format!("tensor `{name}` has {count} {what}; {} asks for a multiple of {unit}", Target::Any.name());
                 // No option makes such a shape fit.
                 return Err(unfit(Kind::UnsupportedModel, linear, message));
             }
@@ -102,22 +106,46 @@ impl Target {
     }
 
     /// Refuses settings of the whole model that would not load; sentences about what only some loaders take.
-    pub fn check_all(self, choices: &Choices, zeros: Zeros, linears: &[Linear]) -> Result<Vec<String>, Error> {
+    pub fn check_all(
+        self,
+        choices: &Choices,
+        zeros: Zeros,
+        linears: &[Linear],
+        config: &Value,
+    ) -> Result<Vec<String>, Error> {
         let asymmetric = linears.iter().find(|linear| !linear.settings.symmetric);
         let refuse = |option: &str, message: String, hint: &str| {
             Err(Error::new(Kind::InvalidRequest, message).subject(option).hint(hint))
         };
         let mut warnings = Vec::new();
         if let (Some(linear), Zeros::LessOne) = (asymmetric, zeros) {
-            let sentence = format!(
-                "GPTQModel and transformers refuse checkpoint format gptq with asymmetric modules such as `{}`, unless \
-                 GPTQModel itself wrote it",
-                linear.module
-            );
-            if self == Target::Transformers {
-                return refuse("checkpoint_format", sentence, "leave out --checkpoint-format, or use gptq_v2");
+            // transformers loads it, through GPTQModel's kernels (seen with 5.23 and 7.7).
+            if self != Target::Transformers {
+                warnings.push(format!(
+                    "GPTQModel's own loader refuses checkpoint format gptq with asymmetric modules such as `{}`, unless \
+                     GPTQModel itself wrote it",
+                    linear.module
+                ));
             }
-            warnings.push(sentence);
+        }
+        match transformers::loses(linears.iter().map(|linear| linear.module.as_str()), config) {
+            Some(lost) if self == Target::Transformers => return refuse("target", lost, transformers::HINT),
+            Some(lost) if self == Target::Any => warnings.push(lost),
+            _ => {}
+        }
+        if choices.lm_head {
+            let message =
+                "transformers by itself loads packed layers only, and leaves a packed output head with random weights";
+            match self {
+                Target::Transformers => return refuse("lm_head", message.into(), "leave out --lm-head"),
+                Target::Any => warnings.push(message.into()),
+                _ => {}
+            }
+        }
+        if self == Target::Transformers && config.get("model_type").and_then(Value::as_str) == Some("falcon") {
+            let message =
+                "transformers takes linear layers of falcon for something else and loads none of its packed matrices";
+            return refuse("target", message.into(), "load with GPTQModel itself (--target any)");
         }
         if self == Target::Sglang && zeros == Zeros::AsTheyAre {
             let message = "SGLang takes all zeros for those of checkpoint format gptq; gptq_v2 would be read wrongly";
@@ -193,6 +221,16 @@ mod tests {
             "tensor `a.b.weight` has 40 inputs; every loader asks for a multiple of 32"
         );
         assert!(verdict(Target::Any, &linear(1, 64, 4, 32, true)).contains("1 outputs"));
+        // Zeros need whole words, which every width fills at another count.
+        for (rows, bits, fits) in
+            [(80, 4, true), (84, 4, false), (80, 2, true), (72, 2, false), (80, 3, false), (84, 8, true)]
+        {
+            assert_eq!(
+                verdict(Target::Any, &linear(rows, 64, bits, 32, true)).is_empty(),
+                fits,
+                "{rows} at {bits} bits"
+            );
+        }
         assert!(Target::Any.check(&narrow).unwrap_err().hint.contains(r"'-:a\.b$'"));
         assert_eq!(verdict(Target::Any, &linear(64, 352, 2, 128, false)), "");
     }

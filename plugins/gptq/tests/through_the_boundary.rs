@@ -2,6 +2,7 @@
 
 mod fake_host;
 
+use fake_host::one_layer::*;
 use fake_host::{Alone, Memory, Tiny};
 use llmq_gptq::GptqBackend;
 use llmq_plugin_api::client::{Backend, Source, UnitInput};
@@ -9,22 +10,6 @@ use llmq_plugin_api::sdk::{Error, Kind, MappedFile, Statistic, StatisticKind};
 use llmq_plugin_api::wire::{self, Request, UnitReport};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
-
-const TENSORS: &[(&str, &str, u32, &[u64])] = &[
-    ("model.embed_tokens.weight", "token_embedding", 0, &[32, 64]),
-    ("model.layers.0.input_layernorm.weight", "attn_norm", 1, &[64]),
-    ("model.layers.0.self_attn.q_proj.weight", "attn_q", 1, &[64, 64]),
-    ("model.layers.0.self_attn.q_proj.bias", "attn_q", 1, &[64]),
-    ("model.layers.0.mlp.gate.weight", "router", 1, &[4, 64]),
-    ("model.layers.0.mlp.up_proj.weight", "ffn_up", 1, &[96, 64]),
-    ("model.layers.0.mlp.down_proj.weight", "ffn_down", 1, &[64, 96]),
-    ("model.norm.weight", "output_norm", 2, &[64]),
-    ("lm_head.weight", "output_head", 2, &[32, 64]),
-];
-
-fn tiny() -> Tiny {
-    Tiny::new(TENSORS, |t, i| ((i * 31 + t * 7) % 53) as f32 / 53.0 - 0.4)
-}
 
 fn request(level: &str, options: Value) -> Request {
     let offers = [2, 5, 6, 8].map(|tensor| json!({ "tensor": tensor, "kinds": ["gram"] }));
@@ -141,6 +126,19 @@ fn every_width_and_form_comes_back_within_a_step() {
 }
 
 #[test]
+fn matrices_that_are_stored_the_other_way_round_come_back() {
+    let mut model = tiny();
+    model.description.config["model_type"] = json!("gpt2");
+    for (level, most) in [("4bit-g32-asym", 0.07), ("3bit-g64-asym", 0.15), ("8bit-g32-sym", 0.005)] {
+        let written = quantize(&model, level, json!({ "lm_head": true })).unwrap();
+        let shape = |name: &str| written.plan.slots.iter().find(|slot| slot.name == name).unwrap().shape.clone();
+        assert_eq!(shape("model.layers.0.mlp.up_proj.qweight"), [96, 64], "as the source has it");
+        assert_eq!(shape("lm_head.qweight"), [32, 64], "heads are stored as everywhere");
+        comes_back(&model, &written, most);
+    }
+}
+
+#[test]
 fn what_had_no_gram_matrix_is_named() {
     let written = quantize(&tiny(), "4bit-g32-sym", json!({})).unwrap();
     let warnings: Vec<&String> = written.reports.iter().flat_map(|report| &report.warnings).collect();
@@ -243,12 +241,7 @@ fn mistakes_are_refused_with_a_sentence() {
             "SGLang",
         ),
         ("4bit-g32-sym", json!({ "target": "transformers", "dynamic": ["-:.*up"] }), Kind::InvalidRequest, "`dynamic`"),
-        (
-            "4bit-g32-asym",
-            json!({ "target": "transformers", "checkpoint_format": "gptq" }),
-            Kind::InvalidRequest,
-            "refuse",
-        ),
+        ("4bit-g32-sym", json!({ "target": "transformers", "lm_head": true }), Kind::InvalidRequest, "output head"),
     ] {
         let error = quantize(&model, level, options.clone()).err().unwrap_or_else(|| panic!("{options} was taken"));
         assert_eq!(error.kind, kind, "{options}");
@@ -273,6 +266,22 @@ fn oddities_are_told_in_the_plan() {
         assert!(all.contains(word), "{all}");
     }
     assert!(quantize(&tiny(), "4bit-g32-sym", json!({})).unwrap().plan.warnings.is_empty());
+    let mut model = tiny();
+    for (model_type, target, word) in
+        [("gpt2", "any", "GPT-2"), ("gpt2", "transformers", "GPT-2"), ("falcon", "transformers", "falcon")]
+    {
+        model.description.config["model_type"] = json!(model_type);
+        // All loaders but transformers take these; nobody is told of it unless it is not known who loads.
+        assert!(quantize(&model, "4bit-g32-sym", json!({ "target": "vllm" })).unwrap().plan.warnings.is_empty());
+        let told = match quantize(&model, "4bit-g32-sym", json!({ "target": target })) {
+            Ok(written) => written.plan.warnings.join("\n"),
+            Err(error) => error.message,
+        };
+        assert!(told.contains(word), "{model_type} for {target}: {told}");
+    }
+    // transformers loads version 1 of asymmetric modules, which GPTQModel's own loader does not.
+    let first = json!({ "checkpoint_format": "gptq", "target": "transformers" });
+    assert!(quantize(&tiny(), "4bit-g32-asym", first).unwrap().plan.warnings.is_empty());
 }
 
 #[test]
@@ -286,23 +295,6 @@ fn a_request_to_stop_is_honoured() {
     let input = UnitInput { index: 1, id: "layer.0", tensors, statistics: Vec::new() };
     let error = session.quantize(&services, &model, &input, &Memory::new(session.plan())).unwrap_err();
     assert_eq!(error.kind, Kind::Cancelled);
-}
-
-/// The Gram matrix of inputs that depend on each other.
-fn gram(columns: usize) -> Vec<f32> {
-    let input = |token: usize, column: usize| {
-        let wave = ((token * 13 + column * 5) % 29) as f32 / 29.0 - 0.5;
-        wave + ((token * 7 + column / 4 * 11) % 31) as f32 / 31.0 + if column.is_multiple_of(9) { 2.0 } else { 0.0 }
-    };
-    let mut gram = vec![0f32; columns * columns];
-    for token in 0..200 {
-        for row in 0..columns {
-            for column in 0..columns {
-                gram[row * columns + column] += input(token, row) * input(token, column);
-            }
-        }
-    }
-    gram
 }
 
 /// tr(dW G dW^T) / tr(W G W^T) of what was fed back for a tensor.
@@ -386,6 +378,32 @@ fn missing_gram_matrices_are_told_before_the_work() {
     request.statistics.clear();
     let error = backend.open_session(&Alone::default(), &model, &request).err().unwrap();
     assert_eq!(error.kind, Kind::MissingStatistics);
+}
+
+#[test]
+fn the_nearest_codes_need_the_weights_alone() {
+    let (model, backend) = (tiny(), Backend::in_process(GptqBackend).unwrap());
+    let format = &backend.descriptor().formats[0];
+    let options = json!({ "rounding": "nearest" });
+    let level = |options: &Value| format.with_options(&format.levels[0], options.as_object().unwrap());
+    assert!(level(&options).requires_statistics.is_empty());
+    assert_eq!(level(&json!({ "rounding": "feedback" })).requires_statistics, ["gram"]);
+    let mut without = request("4bit-g32-sym", options.clone());
+    without.statistics.clear();
+    let session = backend.open_session(&Alone::default(), &model, &without).unwrap();
+    let plan = session.plan();
+    assert!(plan.units.iter().all(|unit| unit.statistics.is_empty()) && plan.warnings.is_empty());
+    assert!(plan.notes.iter().any(|note| note.contains("without calibration")), "{:?}", plan.notes);
+
+    // Statistics that are there all the same change nothing, and nobody is told of a fallback.
+    let grams: [(&[usize], u64, Vec<f32>); 1] = [(&[2, 5], 90, gram(64))];
+    let with = quantize_with(&model, "4bit-g32-sym", options.clone(), &grams).unwrap();
+    let written = quantize(&model, "4bit-g32-sym", options).unwrap();
+    assert_eq!(with.files, written.files);
+    assert!(written.reports.iter().all(|report| report.warnings.is_empty() && report.fallbacks.is_empty()));
+    let figures = &written.reports[1].figures["model.layers.0.mlp.up_proj"];
+    assert_eq!((&figures["rounding"], &figures["fallback"]), (&"nearest".into(), &Value::Null));
+    comes_back(&model, &written, 1.0);
 }
 
 /// The Gram matrix of the first tokens.

@@ -116,6 +116,29 @@ impl Factor {
         self.damp
     }
 
+    /// Turns it into the factor of inputs that are divided by `scales`, one for each column. With D the scales that is the factor
+    /// of D^-1 H D^-1 in the same order, U D: what damped the diagonal is divided too. No other memory is taken.
+    ///
+    /// # Panics
+    /// If there is another number of scales than columns.
+    pub fn divide_inputs(&mut self, scales: &[f32]) {
+        assert_eq!(scales.len(), self.columns, "a scale for each of {} columns", self.columns);
+        let scales: Vec<f32> = self.order.iter().map(|column| scales[*column as usize]).collect();
+        for row in self.upper.chunks_mut(self.columns) {
+            row.iter_mut().zip(&scales).for_each(|(value, scale)| *value *= scale);
+        }
+    }
+
+    /// What an error of 1 in each column costs at the output, squared, once the columns after it have made up for what they
+    /// can: 1 / U_ii^2.
+    pub fn costs(&self) -> Vec<f32> {
+        let mut costs = vec![0.0; self.columns];
+        for (place, column) in self.order.iter().enumerate() {
+            costs[*column as usize] = self.row(place)[place].powi(-2);
+        }
+        costs
+    }
+
     /// The group of every column: GPTQ's `g_idx`.
     pub fn groups(&self) -> &[u32] {
         &self.groups

@@ -39,8 +39,32 @@ impl Method {
         Method { grid, group, order: Order::WithinGroups, damp: 0.05, candidates: 8, polish }
     }
 
+    /// The same for the Gram matrix of so many tokens: with fewer of them than inputs it says nothing about most directions,
+    /// so the damping grows as they become fewer. Experts that were hardly ever chosen are rounded nearly as if their inputs
+    /// were independent, which is nearly to nearest, and never worse for the tokens that did reach them.
+    pub fn for_tokens(self, tokens: u64, columns: usize) -> Method {
+        let missing = columns as f64 / tokens.max(1) as f64;
+        Method { damp: (f64::from(self.damp) * missing.max(1.0)).min(1.0) as f32, ..self }
+    }
+
     /// Groups of a row of so many columns.
     pub fn groups(&self, columns: usize) -> usize {
         columns.div_ceil(self.group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_tokens_are_damped_more() {
+        let damp = |usual: f32, tokens: u64, columns: usize| {
+            Method { damp: usual, ..Method::new(Grid::new(4, true), 32) }.for_tokens(tokens, columns).damp
+        };
+        assert_eq!(damp(0.05, 1024, 1024), 0.05);
+        assert_eq!(damp(0.05, 1 << 20, 64), 0.05);
+        assert_eq!(damp(0.05, 256, 1024), 0.2);
+        assert_eq!((damp(0.05, 10, 1024), damp(0.05, 1, 4096), damp(0.0, 1, 4096)), (1.0, 1.0, 0.0));
     }
 }

@@ -1,4 +1,4 @@
-//! Rounding to the nearest code, for matrices whose inputs nobody saw.
+//! Rounding to the nearest code of steps that just reach all weights: what everything else has to beat.
 
 use crate::grid::nearest_code;
 use crate::lanes::{LANES, widest};

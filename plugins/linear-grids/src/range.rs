@@ -29,6 +29,17 @@ fn shares(grid: Grid) -> (f32, f32) {
 
 /// Chooses the steps of every lane for the columns at `start..` of the order.
 pub(crate) fn choose(lines: &[Line], factor: &Factor, start: usize, method: &Method) -> [Steps; LANES] {
+    search(lines, method, false, |steps| judge(lines, factor, start, method.grid, steps))
+}
+
+/// The steps of every lane whose nearest codes have the least squared error: all that can be said of weights whose inputs
+/// nobody saw. Those that just reach all weights are tried too: weights that lie on such a grid already keep it.
+pub(crate) fn fitting(lines: &[Line], method: &Method) -> [Steps; LANES] {
+    search(lines, method, true, |steps| squares(lines, method.grid, steps, |_| 1.0))
+}
+
+/// The steps with the least loss in every lane; `reaching` those that just reach all weights are among those tried.
+fn search(lines: &[Line], method: &Method, reaching: bool, judge: impl Fn(&LaneSteps) -> Line) -> [Steps; LANES] {
     let grid = method.grid;
     let ends: [(f32, f32); LANES] = std::array::from_fn(|lane| {
         lines.iter().fold((0.0, 0.0), |(low, high), line| (f32::min(low, line[lane]), f32::max(high, line[lane])))
@@ -39,10 +50,13 @@ pub(crate) fn choose(lines: &[Line], factor: &Factor, start: usize, method: &Met
         best: ends.map(|(low, high)| grid.spanning(low, high)),
         shares: [(1.0, 1.0); LANES],
         loss: [f32::INFINITY; LANES],
-        judge: |steps: &LaneSteps| judge(lines, factor, start, grid, steps),
+        judge,
     };
     if method.candidates < 2 {
         return search.best;
+    }
+    if reaching {
+        search.try_out(search.shares, search.best);
     }
     let (most, least) = shares(grid);
     let gap = (most - least) / (method.candidates - 1) as f32;
@@ -111,22 +125,33 @@ impl<J: Fn(&LaneSteps) -> Line> Search<J> {
 }
 
 fn judge(lines: &[Line], factor: &Factor, start: usize, grid: Grid, steps: &LaneSteps) -> Line {
+    if lines.len() > LONGEST_TRIAL {
+        return squares(lines, grid, steps, |number| factor.row(start + number)[start + number].recip());
+    }
     widest(
         #[inline(always)]
         || {
             let mut loss = ZERO;
-            if lines.len() <= LONGEST_TRIAL {
-                let mut lines = lines.to_vec();
-                feed(&mut lines, factor, start, grid, steps, |_, _, errors| add_squares(&mut loss, errors, 1.0));
-                return loss;
-            }
+            let mut lines = lines.to_vec();
+            feed(&mut lines, factor, start, grid, steps, |_, _, errors| add_squares(&mut loss, errors, 1.0));
+            loss
+        },
+    )
+}
+
+/// What the nearest codes cost if columns do not help each other, each column with its own share.
+fn squares(lines: &[Line], grid: Grid, steps: &LaneSteps, share: impl Fn(usize) -> f32) -> Line {
+    widest(
+        #[inline(always)]
+        || {
+            let mut loss = ZERO;
             for (number, line) in lines.iter().enumerate() {
                 let values = steps.values(&steps.codes(line, grid.most()));
                 let mut errors = ZERO;
                 for lane in 0..LANES {
                     errors[lane] = line[lane] - values[lane];
                 }
-                add_squares(&mut loss, &errors, factor.row(start + number)[start + number].recip());
+                add_squares(&mut loss, &errors, share(number));
             }
             loss
         },

@@ -50,7 +50,7 @@ pub fn round(
     assert!(columns > 0 && weights.len().is_multiple_of(columns), "whole rows of {columns} weights");
     assert_eq!(gram.len(), columns * columns, "a Gram matrix of {columns} columns");
     let mut rounded = Rounded::default();
-    for weights in weights.chunks(STACKS * LANES * columns) {
+    for weights in Panel::chunks(weights, columns) {
         let mut panel = Panel::of(weights, factor, method);
         panel.round(factor, method, stop)?;
         let error = match method.polish {
@@ -81,7 +81,12 @@ pub(crate) struct Panel {
 }
 
 impl Panel {
-    fn of(rows: &[f32], factor: &Factor, method: &Method) -> Panel {
+    /// Rows that make one panel at a time.
+    pub(crate) fn chunks(weights: &[f32], columns: usize) -> std::slice::Chunks<'_, f32> {
+        weights.chunks(STACKS * LANES * columns)
+    }
+
+    pub(crate) fn of(rows: &[f32], factor: &Factor, method: &Method) -> Panel {
         let columns = factor.columns();
         let stacks = rows.len().div_ceil(LANES * columns);
         let mut weights = vec![ZERO; columns * stacks];
@@ -105,7 +110,7 @@ impl Panel {
         }
     }
 
-    fn round(&mut self, factor: &Factor, method: &Method, stop: &dyn Fn() -> bool) -> Option<()> {
+    pub(crate) fn round(&mut self, factor: &Factor, method: &Method, stop: &dyn Fn() -> bool) -> Option<()> {
         let stacks = self.stacks;
         for (places, group) in factor.runs() {
             for stack in 0..stacks {
@@ -158,6 +163,11 @@ impl Panel {
         let rest = self.lines[end * self.stacks..].as_flattened_mut();
         let rest = MatMut::from_row_major_slice_mut(rest, columns - end, width);
         matmul(rest, Accum::Add, upper.subcols(end, columns - end).transpose(), errors, -1.0, Par::Seq);
+    }
+
+    /// tr(dW H dW^T) with the damped matrix.
+    pub(crate) fn squares(&self) -> f64 {
+        self.squares
     }
 
     /// What the codes stand for, less the weights.

@@ -1,6 +1,6 @@
 //! Rounding against plain definitions: a textbook GPTQ in f64, the quadratic form itself, and rounding to nearest.
 
-use llmq_linear_grids::{Alone, Factor, Grid, Method, Order, Rounded, nearest, round};
+use llmq_linear_grids::{Alone, Factor, Grid, Method, Order, Rounded, cost, expected_cost, fitted, nearest, round};
 
 struct Noise(u64);
 
@@ -311,5 +311,63 @@ fn a_wish_to_stop_is_heard_between_columns() {
     assert!(all > 2 * 512 / 128, "{all} times in two panels");
     for last in [0, 1, 5, all / 2, all - 1] {
         assert!(stop_at(last) && asked.get() == last + 1, "stopped at {last}, asked {} times", asked.get());
+    }
+}
+
+#[test]
+fn fitted_steps_have_less_squared_error_than_those_that_reach_all_weights() {
+    let (rows, columns) = (37, 300);
+    let weights = weights(rows, columns, 21);
+    for (bits, symmetric, group) in [(4, true, 128), (4, false, 64), (2, true, 32), (3, false, 300), (8, true, 128)] {
+        let method = method(bits, symmetric, group);
+        let (groups, count) = (natural_groups(columns, group), method.groups(columns));
+        let squares = |rounded: &Rounded, row: usize, of: usize| -> f64 {
+            let members = (0..columns).filter(|column| groups[*column] as usize == of);
+            let weight = |column: usize| f64::from(weights[row * columns + column]);
+            members.map(|j| (value(rounded, &groups, columns, count, row, j) - weight(j)).powi(2)).sum()
+        };
+        let (plain, fit) = (nearest(&weights, columns, &method), fitted(&weights, columns, &method));
+        let mut sums = (0.0, 0.0);
+        for row in 0..rows {
+            for of in 0..count {
+                let (before, after) = (squares(&plain, row, of), squares(&fit, row, of));
+                assert!(after <= before * 1.0001, "{bits} bits, row {row}: {after} after {before}");
+                sums = (sums.0 + before, sums.1 + after);
+            }
+        }
+        assert!(sums.1 < 0.995 * sums.0, "{bits} bits: {} after {}", sums.1, sums.0);
+        let one = fitted(&weights, columns, &Method { candidates: 1, ..method });
+        assert_eq!((one.codes, one.steps), (plain.codes, plain.steps));
+        // Rows do not see each other.
+        assert_eq!(fitted(&weights[columns * 33..], columns, &method).codes, fit.codes[columns * 33..]);
+    }
+}
+
+#[test]
+fn the_factor_of_divided_inputs_and_what_rounding_behind_it_costs() {
+    let (rows, columns, group) = (40, 160, 32);
+    let (gram, weights) = (gram(columns, 700, 31), weights(rows, columns, 32));
+    let scales: Vec<f32> = (0..columns).map(|column| 0.4 + (column * 7 % 11) as f32 * 0.2).collect();
+    let divided: Vec<f32> =
+        (0..columns * columns).map(|at| gram[at] / scales[at / columns] / scales[at % columns]).collect();
+    let scaled: Vec<f32> = weights.iter().zip(scales.iter().cycle()).map(|(w, s)| w * s).collect();
+    for symmetric in [false, true] {
+        // In natural order and without damping both are the same factor.
+        let method = Method { damp: 0.0, order: Order::Natural, candidates: 1, ..method(4, symmetric, group) };
+        let of = |gram: &[f32]| Factor::of(gram, columns, &method, &Alone).unwrap().unwrap();
+        let (mut moved, fresh) = (of(&gram), of(&divided));
+        moved.divide_inputs(&scales);
+        for (a, b) in moved.costs().iter().zip(fresh.costs()) {
+            assert!((a / b - 1.0).abs() < 1e-2, "{a} for {b}");
+        }
+        let never = || false;
+        let (found, wanted) = (
+            cost(&scaled, &moved, &method, &never).unwrap(),
+            round(&scaled, &divided, &fresh, &method, &never).unwrap().error,
+        );
+        assert!((found / wanted - 1.0).abs() < 2e-2, "{found} for {wanted}");
+        let expected = expected_cost(&scaled, &moved.costs(), &method);
+        assert!((0.7..1.4).contains(&(expected / found)), "{expected} expected, {found} found");
+        assert_eq!(cost(&scaled, &moved, &method, &|| true), None);
     }
 }

@@ -37,6 +37,19 @@ pub struct Replaced<M> {
     pub pieces: Vec<Piece>,
 }
 
+/// A tensor whose contents are known before any weight is read.
+#[derive(Debug)]
+pub struct Constant {
+    /// Its name.
+    pub name: String,
+    /// Its stored type.
+    pub dtype: Dtype,
+    /// Its shape.
+    pub shape: Vec<u64>,
+    /// Its bytes, as many as type and shape ask for.
+    pub bytes: Vec<u8>,
+}
+
 /// A plan with its literal bytes and the place of every tensor.
 #[derive(Debug)]
 pub struct Layout<M> {
@@ -55,10 +68,12 @@ struct Sourced {
 }
 
 impl<M> Layout<M> {
-    /// Lays out the weights: matrices, in model order, replaced by their pieces, everything else as it is.
+    /// Lays out the weights: matrices, in model order, replaced by their pieces, everything else as it is. Constants close
+    /// the last file.
     pub fn weights(
         description: &ModelDescription,
         replaced: Vec<Replaced<M>>,
+        constants: Vec<Constant>,
         shard_bytes: u64,
     ) -> Result<Layout<M>, Error> {
         let mut layout = Layout { plan: Plan::default(), literals: Vec::new(), places: Vec::new() };
@@ -77,25 +92,32 @@ impl<M> Layout<M> {
         }
         layout.plan.slots = all.iter().map(|of| slot(of, description.tensors[of.source].unit)).collect();
         let shards = cut(&all, shard_bytes);
+        let names: Vec<String> = constants.iter().map(|constant| constant.name.clone()).collect();
+        let constant: u64 = constants.iter().map(|constant| constant.bytes.len() as u64).sum();
+        let mut constants = Some(constants);
         for (number, range) in shards.iter().enumerate() {
-            layout.shard(shard_name(number, shards.len()), &all, range.clone());
+            let closing = if number + 1 == shards.len() { constants.take() } else { None };
+            layout.shard(shard_name(number, shards.len()), &all, range.clone(), closing.unwrap_or_default());
         }
         if shards.len() > 1 {
-            let index = layout.index(&all);
+            let index = layout.index(&all, &names, constant);
             layout.carry(INDEX, index);
         }
         Ok(layout)
     }
 
     /// One file of weights. Four-byte tensors come first, so that every tensor lies at a multiple of its element's size.
-    fn shard(&mut self, name: String, all: &[Sourced], range: std::ops::Range<usize>) {
+    fn shard(&mut self, name: String, all: &[Sourced], range: std::ops::Range<usize>, constants: Vec<Constant>) {
         let mut order: Vec<usize> = range.collect();
         order.sort_by_key(|index| std::cmp::Reverse(all[*index].piece.dtype.bytes())); // stable: model order within
         let entries = order.iter().map(|index| {
             let piece = &all[*index].piece;
             (piece.name.as_str(), piece.dtype, piece.shape.as_slice(), piece.bytes)
         });
-        let header = checkpoint::header(entries);
+        let closing = constants.iter().map(|constant| {
+            (constant.name.as_str(), constant.dtype, constant.shape.as_slice(), constant.bytes.len() as u64)
+        });
+        let header = checkpoint::header(entries.chain(closing));
         let file = self.plan.files.len() as u32;
         let mut at = header.len() as u64;
         for index in order {
@@ -103,17 +125,26 @@ impl<M> Layout<M> {
             (slot.file, slot.offset) = (file, at);
             at += slot.bytes;
         }
-        self.plan.files.push(OutputFile { name, bytes: at });
         self.plan.literals.push(LiteralSpan { file, offset: 0, bytes: header.len() as u64 });
         self.literals.push(header);
+        for constant in constants {
+            let bytes = constant.bytes.len() as u64;
+            self.plan.literals.push(LiteralSpan { file, offset: at, bytes });
+            self.literals.push(constant.bytes);
+            at += bytes;
+        }
+        self.plan.files.push(OutputFile { name, bytes: at });
     }
 
-    fn index(&self, all: &[Sourced]) -> Vec<u8> {
+    /// `constants` and their `constant` bytes are in the last file.
+    fn index(&self, all: &[Sourced], constants: &[String], constant: u64) -> Vec<u8> {
         let mut names: Vec<(&str, u32)> = self.plan.slots.iter().map(|slot| (slot.name.as_str(), slot.file)).collect();
+        let last = self.plan.files.len() as u32 - 1;
+        names.extend(constants.iter().map(|name| (name.as_str(), last)));
         names.sort_unstable();
         let file = |file: u32| Value::from(self.plan.files[file as usize].name.as_str());
         let map: Map<String, Value> = names.into_iter().map(|(name, at)| (name.to_owned(), file(at))).collect();
-        let total: u64 = all.iter().map(|of| of.piece.bytes).sum();
+        let total = all.iter().map(|of| of.piece.bytes).sum::<u64>() + constant;
         pretty(&json!({ "metadata": { "total_size": total }, "weight_map": map }))
     }
 

@@ -12,6 +12,7 @@
 //! | `config` | config.json and the files that are carried along |
 //! | `offered` | matrices whose inputs nobody saw |
 //! | `given` | options of a request by type |
+//! | `transformers` | what transformers does with packed matrices |
 //! | `work` | plain copies, finite weights, progress, the host's threads |
 //! | `reading` | stored tensors of a folder, and rows of those that are plain |
 #![forbid(unsafe_code)]
@@ -24,4 +25,5 @@ pub mod offered;
 pub mod pieces;
 pub mod reading;
 pub mod select;
+pub mod transformers;
 pub mod work;

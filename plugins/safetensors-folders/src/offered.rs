@@ -3,6 +3,10 @@
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::{Request, StatisticsOffer};
 
+/// What a plan says of codes that no calibration chose.
+pub const ALONE: &str =
+    "the nearest codes were asked for: they are computed from the weights alone, without calibration";
+
 /// Refuses a job without any Gram matrix; a sentence about matrices that will have none. Matrices are tensor indices with the
 /// names of their modules.
 pub fn unseen(matrices: &[(usize, &str)], request: &Request) -> Result<Option<String>, Error> {

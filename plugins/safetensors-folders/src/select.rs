@@ -2,9 +2,16 @@
 
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::{ModelDescription, Role, TensorDescription, UnitKind};
+use serde_json::Value;
 
-/// Families whose matrices are stored `[inputs, outputs]`: rows of theirs are no outputs.
+/// Model types whose layers store matrices as `[inputs, outputs]`: rows of theirs are no outputs.
 const TURNED: &[&str] = &["gpt2"];
+
+/// Whether a module's matrix is stored as `[inputs, outputs]` in a model with this config.json. Heads never are.
+pub fn is_turned(config: &Value, module: &str) -> bool {
+    let model_type = config.get("model_type").and_then(Value::as_str);
+    model_type.is_some_and(|model_type| TURNED.contains(&model_type)) && module != "lm_head"
+}
 
 /// Tensors that could be quantized, with the names of their modules.
 pub fn candidates(description: &ModelDescription, head: bool) -> impl Iterator<Item = (usize, &str)> {
@@ -20,26 +27,19 @@ pub fn candidates(description: &ModelDescription, head: bool) -> impl Iterator<I
     tensors.map(|(index, tensor)| (index, tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name)))
 }
 
-/// Refuses models whose tensors are not what they seem: those in the view of a format (`named` as people call it), and
-/// families that store matrices the other way round.
+/// Refuses models whose tensors are not what they seem: those in the view of a format (`named` as people call it).
 pub fn check(description: &ModelDescription, named: &str) -> Result<(), Error> {
     if description.stored_as.is_some() {
         let what = format!("turn a {named} folder into another one without its Hugging Face view");
         return Err(Error::unsupported(&what));
     }
-    if TURNED.contains(&description.family.as_str()) {
-        let message = format!(
-            "models of family `{}` store matrices as [inputs, outputs]; this backend does not turn them",
-            description.family
-        );
-        return Err(Error::new(Kind::UnsupportedModel, message).subject("family"));
-    }
     Ok(())
 }
 
-/// Outputs and inputs of a candidate. `None` if it is no matrix.
-pub fn shape(tensor: &TensorDescription) -> Result<Option<(usize, usize)>, Error> {
+/// Outputs and inputs of a candidate, which is stored the other way round if it is `turned`. `None` if it is no matrix.
+pub fn shape(tensor: &TensorDescription, turned: bool) -> Result<Option<(usize, usize)>, Error> {
     let &[rows, columns] = tensor.shape.as_slice() else { return Ok(None) };
+    let (rows, columns) = if turned { (columns, rows) } else { (rows, columns) };
     if !tensor.name.ends_with(".weight") {
         let message = format!("tensor `{}` is the matrix of a linear layer without `.weight` in its name", tensor.name);
         return Err(Error::new(Kind::UnsupportedModel, message).subject(&tensor.name));

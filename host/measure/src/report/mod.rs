@@ -12,7 +12,7 @@ mod provenance;
 mod table;
 
 pub use analysis::AnalysisReport;
-pub use evaluation::{EvaluationReport, SavedFile, TensorQuality};
+pub use evaluation::{EvaluationReport, LayerQuality, SavedFile, TensorQuality};
 
 use serde::{Deserialize, Serialize};
 

@@ -37,8 +37,8 @@ fn the_json_of_an_evaluation_has_the_promised_names() {
     let report = sample::compared();
     let json = report.to_json().unwrap();
     let expected = "version tool model original text calibration_text score context chunks positions perplexity \
-                    perplexity_error perplexity_original mean_kld top1_agreement comparison tensors timings \
-                    peak_memory_bytes warnings";
+                    perplexity_error perplexity_original mean_kld top1_agreement comparison layers tensors \
+                    timings peak_memory_bytes warnings";
     assert_eq!(keys(&json).join(" "), expected);
     let value: Value = serde_json::from_str(&json).unwrap();
     let found = report.comparison.as_ref().unwrap();

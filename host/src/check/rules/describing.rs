@@ -14,8 +14,10 @@ pub const IDS: Rule = Rule {
 };
 pub const MANIFEST: Rule =
     Rule { id: "describe.manifest", sentence: "the code states the id, version and formats of the manifest" };
-pub const OPTIONS: Rule =
-    Rule { id: "describe.options", sentence: "options have unique names and defaults that fit their own limits" };
+pub const OPTIONS: Rule = Rule {
+    id: "describe.options",
+    sentence: "options have unique names, defaults and settings that fit their own limits",
+};
 pub const CONSTANT: Rule = Rule { id: "describe.constant", sentence: "the self-description round-trips as a document" };
 
 pub fn judge(judge: &mut Judge, backend: &Backend, manifest: Option<&Manifest>) {
@@ -89,15 +91,20 @@ fn options(format: &FormatDescriptor) -> Result<Grade, String> {
         if option.name.is_empty() || !option.name.bytes().all(letters) || !names.insert(&option.name) {
             return Err(format!("`{}` is not of a-z, 0-9 and _, or is used twice", option.name));
         }
-        if !option.default.is_null() && !fits(option) {
+        if !option.default.is_null() && !fits(option, &option.default) {
             return Err(format!("the default {} of `{}` does not fit {:?}", option.default, option.name, option.kind));
+        }
+    }
+    for (name, value) in format.weights_alone.iter().flatten() {
+        if !format.options.iter().any(|option| option.name == *name && fits(option, value)) {
+            return Err(format!("`{name}` = {value} of the settings for weights alone fits no option"));
         }
     }
     Ok(Grade::Kept)
 }
 
-fn fits(option: &OptionSpec) -> bool {
-    match (&option.kind, &option.default) {
+fn fits(option: &OptionSpec, value: &Value) -> bool {
+    match (&option.kind, value) {
         (OptionKind::Text, Value::String(_)) | (OptionKind::Flag, Value::Bool(_)) => true,
         (OptionKind::Texts, Value::Array(texts)) => texts.iter().all(Value::is_string),
         (OptionKind::Integer { min, max }, value) => value.as_i64().is_some_and(|v| (min..=max).contains(&&v)),

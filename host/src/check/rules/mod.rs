@@ -3,6 +3,7 @@
 pub mod cancelling;
 pub mod describing;
 pub mod finite;
+pub mod folding;
 pub mod hostile;
 pub mod planning;
 pub mod reading;
@@ -21,14 +22,18 @@ pub const RULES: &[Rule] = &[
     refusing::LEVEL,
     refusing::OPTION,
     refusing::STATISTICS,
+    planning::ALONE,
     writing::COMPLETES,
     planning::REPEATS,
     planning::COMPLETE,
     writing::COVERS,
     writing::THREADS,
     writing::ORDER,
+    writing::PARTS,
     writing::RELEASES,
     finite::REFUSES,
+    folding::USABLE,
+    folding::REPEATS,
     reading::RECOGNISES,
     reading::VALID,
     reading::ERROR,

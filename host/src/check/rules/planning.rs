@@ -3,15 +3,40 @@
 
 use super::super::report::Rule;
 use super::super::specimen::Specimen;
-use super::super::stage::{Performance, Services, Source};
+use super::super::stage::{Performance, Services, Source, request};
 use super::{Grade, Judge, keep};
 use llmq_plugin_api::client::Backend;
-use llmq_plugin_api::wire::{self, Request};
+use llmq_plugin_api::sdk::Kind;
+use llmq_plugin_api::wire::{self, FormatDescriptor, Request};
 
 pub const REPEATS: Rule =
     Rule { id: "plan.repeats", sentence: "the same request gives the same plan and literals, with any thread count" };
+pub const ALONE: Rule = Rule {
+    id: "plan.alone",
+    sentence: "with settings that look at the weights alone every level is planned without statistics, and needs none",
+};
 pub const COMPLETE: Rule =
     Rule { id: "plan.complete", sentence: "every tensor of the model is written, or dropped with a reason" };
+
+pub fn alone(judge: &mut Judge, backend: &Backend, format: &FormatDescriptor, specimen: &Specimen) {
+    for settings in &format.weights_alone {
+        judge.hold(ALONE, &format.id, || {
+            for level in &format.levels {
+                let mut request = Request { statistics: Vec::new(), ..request(specimen, format, level).0 };
+                request.options.extend(settings.clone());
+                let session = match backend.open_session(&Services::new(1), &Source(specimen), &request) {
+                    // Groups of this level may not fit the specimen.
+                    Err(error) if error.kind == Kind::UnsupportedModel => continue,
+                    opened => opened.map_err(|error| error.message)?,
+                };
+                if let Some(need) = session.plan().units.iter().flat_map(|unit| &unit.statistics).next() {
+                    return Err(format!("level `{}` asks for {:?} of tensor {}", level.id, need.kinds, need.tensor));
+                }
+            }
+            Ok(Grade::Kept)
+        });
+    }
+}
 
 pub fn judge(
     judge: &mut Judge,

@@ -15,6 +15,10 @@ pub const COVERS: Rule =
 pub const THREADS: Rule = Rule { id: "write.threads", sentence: "one thread and four give the same bytes" };
 pub const ORDER: Rule =
     Rule { id: "write.order", sentence: "units in any order, each in a new session, give the same bytes" };
+pub const PARTS: Rule = Rule {
+    id: "write.parts",
+    sentence: "units handed in linear layer by linear layer give the same bytes where the plan takes parts",
+};
 pub const RELEASES: Rule = Rule { id: "write.releases", sentence: "memory reservations are given back" };
 
 /// Quantizes once and judges; the result is the material of the other rules.
@@ -50,6 +54,9 @@ pub fn judge(
     };
     same(THREADS, 4, Order::Forward);
     same(ORDER, 2, Order::BackwardAlone);
+    if performed.plan.takes_parts {
+        same(PARTS, 2, Order::InParts);
+    }
     judge.hold(RELEASES, case, || {
         keep(performed.unreleased == 0, || format!("{} reservations were kept", performed.unreleased))
     });

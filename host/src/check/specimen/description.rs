@@ -1,6 +1,7 @@
 //! The description of a made-up Llama, as the host would make it of a folder.
 
 use super::Sizes;
+use crate::network::smoothing;
 use llmq_plugin_api::wire::{
     Attention, Hyperparameters, ModelDescription, Role, Rope, TensorDescription, UnitDescription, UnitKind,
 };
@@ -14,7 +15,7 @@ pub fn describe(name: &str, sizes: Sizes, vocab: u32) -> ModelDescription {
     }
     units.push(UnitDescription { id: "head".into(), kind: UnitKind::Head, layer: None });
     let last = sizes.vocab_row(vocab);
-    ModelDescription {
+    let mut description = ModelDescription {
         name: format!("specimen-{name}"),
         architecture: "LlamaForCausalLM".into(),
         family: "llama".into(),
@@ -69,7 +70,10 @@ pub fn describe(name: &str, sizes: Sizes, vocab: u32) -> ModelDescription {
         files: Vec::new(),
         smoothing: Vec::new(),
         stored_as: None,
-    }
+    };
+    // As the host finds them for a folder.
+    description.smoothing = smoothing(&description);
+    description
 }
 
 impl Sizes {

@@ -116,6 +116,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn channels_may_be_scaled_as_in_any_llama() {
+        // Both norms, values and the products with the gate.
+        let of = |specimen: Specimen| specimen.description.smoothing.len();
+        assert_eq!((of(Specimen::regular()), of(Specimen::odd())), (2 * 4, 4));
+    }
+
+    #[test]
     fn numbers_fill_their_shapes_and_the_tokenizer_works() {
         for specimen in [Specimen::regular(), Specimen::odd()] {
             for (tensor, (data, values)) in

@@ -18,6 +18,8 @@ pub enum Order {
     Forward,
     /// From the last to the first, each in a session of its own, as resumed jobs do.
     BackwardAlone,
+    /// As the model has them, every linear layer by itself, everything else of a unit with the first of them.
+    InParts,
 }
 
 /// Everything that a quantization left behind.
@@ -63,6 +65,7 @@ pub fn request(specimen: &Specimen, format: &FormatDescriptor, level: &Level) ->
         encodings: Map::new(),
         creator: "llm-quantize check".into(),
         statistics_origin: None,
+        later_layers_see: Default::default(),
     };
     (request, measured)
 }
@@ -86,8 +89,15 @@ pub fn perform(
         destination.begin(unit);
         session.quantize(services, &source, &input(specimen, measured, unit), &destination)
     };
+    let in_parts = |unit: u32| {
+        destination.begin(unit);
+        parts(specimen, input(specimen, measured, unit))
+            .into_iter()
+            .try_for_each(|part| session.quantize(services, &source, &part, &destination).map(drop))
+    };
     match order {
         Order::Forward => (0..units).try_for_each(|unit| run(&session, unit).map(drop))?,
+        Order::InParts => (0..units).try_for_each(in_parts)?,
         Order::BackwardAlone => (0..units).rev().try_for_each(|unit| run(&open()?, unit).map(drop))?,
     }
     let (slots, feedback, misdeeds) = destination.finish();
@@ -129,6 +139,23 @@ pub fn input<'a>(specimen: &'a Specimen, measured: &'a [Measured], unit: u32) ->
     };
     let statistics = measured.iter().filter(|m| mine(m.tensor)).map(statistic).collect();
     UnitInput { index: unit, id: &specimen.description.units[unit as usize].id, tensors, statistics }
+}
+
+/// A unit in as many parts as it has linear layers, at least one.
+fn parts<'a>(specimen: &Specimen, unit: UnitInput<'a>) -> Vec<UnitInput<'a>> {
+    let linear = |tensor: &SourceTensor| specimen.description.tensors[tensor.index as usize].role.is_linear();
+    let (linears, others): (Vec<_>, Vec<_>) = unit.tensors.into_iter().partition(linear);
+    let mut parts: Vec<Vec<SourceTensor>> = linears.into_iter().map(|tensor| vec![tensor]).collect();
+    match parts.first_mut() {
+        Some(first) => first.extend(others),
+        None => parts.push(others),
+    }
+    let part = |tensors: Vec<SourceTensor<'a>>| {
+        let of_part = |statistic: &&Statistic<'a>| tensors.iter().any(|t| t.index as usize == statistic.tensor);
+        let statistics = unit.statistics.iter().filter(of_part).copied().collect();
+        UnitInput { index: unit.index, id: unit.id, tensors, statistics }
+    };
+    parts.into_iter().map(part).collect()
 }
 
 fn assemble(session: &Session, plan: &Plan, slots: &[SlotBytes]) -> Result<Vec<(String, Vec<u8>)>, Error> {

@@ -9,6 +9,7 @@ Examples:
   llm-quantize evaluate ./TinyLlama-1.1B --data wiki.test.txt
   llm-quantize evaluate TinyLlama-1.1B-Q4_K_M.gguf --against ./TinyLlama-1.1B --data wiki.test.txt --chunks 64
   llm-quantize --format json evaluate out.gguf --against ./model --data test.jsonl --score second-half
+  llm-quantize evaluate ./model-awq --against ./model --data wiki.test.txt --chunks 16 --by-layer
   llm-quantize evaluate ./model --data wiki.test.txt --save-base-logits model.kld
   llm-quantize evaluate out.gguf --base-logits model.kld --tokenizer ./model
 
@@ -48,6 +49,9 @@ pub struct EvaluateArgs {
     /// Folder with tokenizer.json [default: the original, else the model]
     #[arg(long, value_name = "DIR")]
     pub tokenizer: Option<PathBuf>,
+    /// Also tell the error of each layer by itself, when it is handed what arrives there in the original
+    #[arg(long, requires = "against")]
+    pub by_layer: bool,
     /// Text that the model was calibrated on, to make sure that it is another one (repeatable)
     #[arg(long, value_name = "FILE")]
     pub calibration_data: Vec<PathBuf>,

@@ -3,6 +3,7 @@
 use crate::job::OnFallback;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use llmq_plugin_api::wire::SeenByLaterLayers;
 use std::path::PathBuf;
 
 /// Arguments of a job as typed. `None` and empty mean: not typed.
@@ -47,6 +48,11 @@ pub struct JobArgs {
     /// The text of a calibration.
     #[command(flatten)]
     pub text: super::calibration::CalibrationArgs,
+    /// What a layer of the calibration gets from the layers before it: what the original ones give, or the quantized ones,
+    /// layer by layer or stage by stage (linear layers of one input are a stage); calibrating and quantizing then take
+    /// turns, for one level at a time [default: what the level says, which is original for all here]
+    #[arg(long, value_name = "WORD", help_heading = "Calibration", value_parser = later_layers_see())]
+    pub later_layers_see: Option<SeenByLaterLayers>,
     /// Weights that share one scale, for formats with a free group size [default: 128]
     #[arg(long, value_name = "INT", help_heading = "Calibration", allow_negative_numbers = true)]
     pub group_size: Option<String>,
@@ -106,6 +112,12 @@ pub struct JobArgs {
 fn on_fallback() -> impl TypedValueParser<Value = OnFallback> {
     let parser = PossibleValuesParser::new(["warn", "fail"]);
     parser.map(|word| if word == "fail" { OnFallback::Fail } else { OnFallback::Warn })
+}
+
+fn later_layers_see() -> impl TypedValueParser<Value = SeenByLaterLayers> {
+    let all = SeenByLaterLayers::ALL;
+    let parser = PossibleValuesParser::new(all.map(SeenByLaterLayers::word));
+    parser.map(move |word| all.into_iter().find(|seen| seen.word() == word).unwrap_or_default())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -18,6 +18,8 @@ pub struct Linear {
     pub rows: usize,
     /// Inputs.
     pub columns: usize,
+    /// Whether the source stores it as `[inputs, outputs]`.
+    pub turned: bool,
     /// Inputs that share a scale as they were asked for, -1 for all.
     pub said: i64,
     /// Inputs that share a scale.
@@ -37,10 +39,17 @@ impl Linear {
             role,
             rows,
             columns,
+            turned: false,
             said,
             group,
             groups: columns.div_ceil(group),
         }
+    }
+
+    /// The shape of the source.
+    pub fn stored(&self) -> [u64; 2] {
+        let [rows, columns] = [self.rows, self.columns].map(|count| count as u64);
+        if self.turned { [columns, rows] } else { [rows, columns] }
     }
 
     /// Encoding as reports show it, for example `AWQ-4bit-g128`.

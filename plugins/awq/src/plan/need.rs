@@ -7,8 +7,8 @@ use llmq_plugin_api::wire::{ModelDescription, StatisticsNeed, UnitNeed};
 /// Copies of a Gram matrix that factoring takes.
 const SQUARES: u64 = 2;
 
-/// The needs of all units that hold quantized matrices.
-pub fn units(description: &ModelDescription, linears: &[Linear]) -> Vec<UnitNeed> {
+/// The needs of all units that hold quantized matrices; no statistics if the weights alone are looked at.
+pub fn units(description: &ModelDescription, linears: &[Linear], alone: bool) -> Vec<UnitNeed> {
     let mut units: Vec<UnitNeed> = Vec::new();
     for linear in linears {
         let unit = description.tensors[linear.tensor].unit;
@@ -24,18 +24,21 @@ pub fn units(description: &ModelDescription, linears: &[Linear]) -> Vec<UnitNeed
             units.len() - 1
         });
         let need = &mut units[at];
-        need.scratch_bytes = need.scratch_bytes.max(whole(linear));
+        need.scratch_bytes = need.scratch_bytes.max(whole(linear, alone));
         need.scratch_bytes_per_thread = need.scratch_bytes_per_thread.max(per_thread(linear));
-        let kinds = vec!["gram".into(), "sum_abs".into()];
-        need.statistics.push(StatisticsNeed { tensor: linear.tensor as u32, kinds });
+        if !alone {
+            let kinds = vec!["gram".into(), "sum_abs".into()];
+            need.statistics.push(StatisticsNeed { tensor: linear.tensor as u32, kinds });
+        }
     }
     units
 }
 
 /// A factor, and all codes and steps of a matrix: they are turned before they are written. Searching scales takes less.
-fn whole(linear: &Linear) -> u64 {
+fn whole(linear: &Linear, alone: bool) -> u64 {
     let (rows, columns, groups) = (linear.rows as u64, linear.columns as u64, linear.groups as u64);
-    SQUARES * columns * columns * 4 + rows * columns + rows * groups * 8
+    let squares = if alone { 0 } else { SQUARES };
+    squares * columns * columns * 4 + rows * columns + rows * groups * 8
 }
 
 /// Weights of a block of rows, the same compensated, their errors, what they are rounded to, and the same for the nearest.

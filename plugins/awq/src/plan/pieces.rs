@@ -32,7 +32,7 @@ pub fn packed(linear: &Linear) -> Result<Vec<Piece>, Error> {
         piece(format!("{}.{part}", linear.module), dtype, shape, vec![0], dtype.word().into())
     };
     let mut qweight = of("qweight", Dtype::I32, vec![columns, words])?;
-    qweight.weights = vec![rows, columns];
+    qweight.weights = linear.stored().to_vec();
     qweight.encoding = linear.encoding();
     Ok(vec![qweight, of("qzeros", Dtype::I32, vec![groups, words])?, of("scales", Dtype::F16, vec![groups, rows])?])
 }

@@ -4,7 +4,7 @@ use super::Linear;
 use crate::choices::Choices;
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::{ModelDescription, Role, TensorDescription};
-use llmq_safetensors_folders::select::{candidates, check, shape};
+use llmq_safetensors_folders::select::{candidates, check, is_turned, shape};
 
 /// The matrices, in model order.
 pub fn linears(description: &ModelDescription, choices: &Choices) -> Result<Vec<Linear>, Error> {
@@ -12,8 +12,10 @@ pub fn linears(description: &ModelDescription, choices: &Choices) -> Result<Vec<
     let mut linears = Vec::new();
     for (index, module) in candidates(description, false).filter(|(_, module)| !choices.keeps(module)) {
         let tensor = &description.tensors[index];
-        let Some((rows, columns)) = shape(tensor)? else { return Err(stacked(tensor, module)) };
-        linears.push(Linear::new(index, &tensor.name, tensor.role.clone(), rows, columns, choices.group));
+        let turned = is_turned(&description.config, module);
+        let Some((rows, columns)) = shape(tensor, turned)? else { return Err(stacked(tensor, module)) };
+        let linear = Linear::new(index, &tensor.name, tensor.role.clone(), rows, columns, choices.group);
+        linears.push(Linear { turned, ..linear });
     }
     Ok(linears)
 }
@@ -21,7 +23,8 @@ pub fn linears(description: &ModelDescription, choices: &Choices) -> Result<Vec<
 fn stacked(tensor: &TensorDescription, module: &str) -> Error {
     let message =
         format!("tensor `{}` has shape {:?}; AWQ knows matrices only, one for each expert", tensor.name, tensor.shape);
-    let hint = format!("keep it as it is with --modules-to-not-convert={module}");
+    let kind = module.rsplit('.').next().unwrap_or(module);
+    let hint = format!("keep such tensors of all layers as they are with --modules-to-not-convert={kind}");
     Error::new(Kind::UnsupportedModel, message).subject(&tensor.name).hint(hint)
 }
 

@@ -3,8 +3,10 @@
 use super::Module;
 use super::declared::Declared;
 use super::module::Parts;
+use crate::plan::is_scales;
 use llmq_plugin_api::sdk::{Error, Kind, MappedFile};
-use llmq_safetensors_folders::reading::{Entry, Tensors, tensors};
+use llmq_safetensors_folders::reading::rows::float;
+use llmq_safetensors_folders::reading::{Entry, Located, Tensors, tensors};
 use std::collections::BTreeMap;
 
 /// The entries of a folder, in file order; a module stands where its codes are.
@@ -30,9 +32,22 @@ pub fn entries(files: &[MappedFile], declared: &Declared) -> Result<Vec<Entry<Mo
         entries.insert(at, Entry::Module(Box::new(Module::new(name, parts, declared.group)?)));
     }
     for (at, name) in order.iter().enumerate() {
-        if let Some(located) = by_name.remove(name) {
+        let Some(located) = by_name.remove(name) else { continue };
+        // Hugging Face's view has no such tensors: ones change nothing, and may be left out.
+        if !is_scales(name) {
             entries.insert(at, Entry::Plain(located));
+        } else if !ones(&located, files)? {
+            let message = format!(
+                "`{name}` divides an activation by numbers other than one; Hugging Face's view of the model has no place for them"
+            );
+            return Err(Error::new(Kind::UnsupportedOperation, message).subject(name));
         }
     }
     Ok(entries.into_values().collect())
+}
+
+fn ones(located: &Located, files: &[MappedFile]) -> Result<bool, Error> {
+    let (bytes, dtype) = (located.bytes(files)?, located.stored.dtype);
+    let count = bytes.len() / dtype.bytes() as usize;
+    Ok((0..count).all(|at| float(bytes, dtype, at) == Some(1.0)))
 }

@@ -4,22 +4,27 @@ use super::Module;
 use crate::levels::BITS;
 use crate::packed::{WORD, code};
 use llmq_plugin_api::sdk::{Error, MappedFile};
-use llmq_safetensors_folders::reading::rows::{asked, float};
+use llmq_safetensors_folders::reading::rows::float;
+use std::ops::Range;
 
-/// Rows of a module: `scales[k / group, n] * (code - zero)`.
-pub fn unpacked(module: &Module, files: &[MappedFile], first_row: usize, out: &mut [f32]) -> Result<(), Error> {
-    let count = asked(&module.name, module.rows, module.columns, first_row, out.len())?;
-    let steps = steps(module, files, first_row, count)?;
+/// Values of some rows and columns, both counted from the first of them: `scales[k / group, n] * (code - zero)`.
+pub fn values(
+    module: &Module,
+    files: &[MappedFile],
+    rows: Range<usize>,
+    columns: Range<usize>,
+    mut put: impl FnMut(usize, usize, f32),
+) -> Result<(), Error> {
+    let steps = steps(module, files, rows.start, rows.len())?;
     let codes = module.qweight.bytes(files)?.as_chunks::<4>().0;
     let words = module.rows / WORD;
     // An input of all rows at a time: neighbouring outputs lie beside each other.
-    for column in 0..module.columns {
+    for (number, column) in columns.enumerate() {
         let (line, group) = (&codes[column * words..(column + 1) * words], column / module.group);
-        for row in 0..count {
-            let output = first_row + row;
+        for (row, output) in rows.clone().enumerate() {
             let (scale, zero) = steps[row * module.groups + group];
             let code = code(u32::from_le_bytes(line[output / WORD]), output);
-            out[row * module.columns + column] = scale * (f32::from(code) - f32::from(zero));
+            put(row, number, scale * (f32::from(code) - f32::from(zero)));
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use llmq_linear_grids::Factor;
 use llmq_plugin_api::sdk::{StatisticKind, Unit};
 use llmq_plugin_api::wire::UnitReport;
 use llmq_safetensors_folders::files::{Layout, Place};
-use llmq_safetensors_folders::work::Shared;
+use llmq_safetensors_folders::work::{Shared, Why};
 use serde_json::{Value, json};
 
 /// A loss relative to the output; null without one.
@@ -23,7 +23,7 @@ pub struct Told<'a> {
     /// Its Gram matrix.
     pub shared: &'a Shared<'a, Job<'a>>,
     /// What is known of its input, or why nothing is.
-    pub known: Result<&'a Known<'a>, &'a String>,
+    pub known: Result<&'a Known<'a>, &'a Why>,
     /// What rounding did.
     pub outcome: Outcome,
     /// How long it took; one matrix of those that share a factor has the time of that as well.
@@ -41,7 +41,8 @@ pub fn note(report: &mut UnitReport, told: &Told) {
         _ => Value::Null,
     };
     let factor = known.ok().and_then(|known| known.factor.as_ref());
-    let refused = known.err().or(factor.and_then(|factor| factor.as_ref().err()));
+    let refused = known.err().and_then(Why::forced);
+    let refused = refused.or(factor.and_then(|factor| factor.as_ref().err()).map(String::as_str));
     let [fed, cut, all] = outcome.blocks;
     let rounding = match (fed, cut) {
         (fed, _) if fed == all => "feedback",

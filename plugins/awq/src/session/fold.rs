@@ -4,15 +4,15 @@
 //! row only the size of its steps, so the order of the searches does not matter.
 
 use super::AwqSession;
+use super::fed_judge::FedJudge;
 use super::figures::relative;
 use super::group::{Magnitudes, sides};
-use super::judge::{Judge, Norm};
-use crate::choices::Extent;
+use super::judge::Judge;
+use super::norm::Norm;
+use crate::choices::{Extent, Rounding};
 use llmq_channel_scales::{Found, search};
 use llmq_plugin_api::sdk::{Context, Error, Unit};
-use llmq_plugin_api::wire::{Fold, Folds, Producer, SmoothingGroup, SmoothingKind, UnitReport};
-use llmq_safetensors_folders::files::Place;
-use llmq_safetensors_folders::work::weights;
+use llmq_plugin_api::wire::{Fold, Folds, SmoothingGroup, UnitReport};
 use serde_json::{Value, json};
 
 /// Searches all groups of a unit.
@@ -47,12 +47,23 @@ fn one(
         return Ok(None);
     }
     let magnitudes = Magnitudes::of(cx, unit, &sides, group.channels as usize)?;
-    let mut judge = Judge::new(cx, &sides, norm(session, unit, group)?)?;
-    let found = search(&magnitudes.channels(), &mut judge)?;
-    let at = judge.exact.iter().map(|(size, losses)| (*size, losses.first().copied().unwrap_or_default()));
+    let norm = Norm::of(session, unit, group)?;
+    let channels = magnitudes.channels();
+    let fed = match session.choices.rounding {
+        Rounding::Nearest => None,
+        Rounding::Auto | Rounding::Feedback => FedJudge::new(cx, &sides, &norm)?,
+    };
+    let (found, exact) = match fed {
+        Some(mut judge) => (search(&channels, &mut judge)?, judge.exact),
+        None => {
+            let mut judge = Judge::new(cx, &sides, &norm)?;
+            (search(&channels, &mut judge)?, judge.exact)
+        }
+    };
+    let at = exact.iter().map(|(size, losses)| (*size, losses.first().copied().unwrap_or_default()));
     let modules =
         sides.iter().zip(at).map(|(side, (size, before))| (side.linear.module.clone(), relative(before, size)));
-    let size: f64 = judge.exact.iter().map(|(size, _)| size).sum();
+    let size: f64 = exact.iter().map(|(size, _)| size).sum();
     let Found { best, before, after } = found;
     let member = best.as_ref().map(|(member, _)| member);
     let figures = json!({
@@ -64,22 +75,4 @@ fn one(
     });
     report.figures.insert(group.name.clone(), figures);
     Ok(best.map(|(_, scales)| scales))
-}
-
-/// The norm in front of a group, if it is one and is stored plainly.
-fn norm(session: &AwqSession, unit: &Unit, group: &SmoothingGroup) -> Result<Option<Norm>, Error> {
-    // Where a norm has a bias too, the weight decides; the bias is rounded as any other stored number.
-    let is_whole = |producer: &&Producer| {
-        producer.first_row == 0 && (producer.run >= group.channels || producer.stride == producer.run)
-    };
-    let weight = group.producers.first().filter(is_whole).filter(|_| group.kind == SmoothingKind::Norm);
-    let Some(producer) = weight else { return Ok(None) };
-    let Some(Place::Plain { dtype, .. }) = session.layout.places.get(producer.tensor as usize) else { return Ok(None) };
-    let tensor = unit.tensor(producer.tensor as usize)?;
-    let count = tensor.rows() * tensor.columns();
-    if count != group.channels as usize {
-        return Ok(None);
-    }
-    let weights = weights::read(tensor, 0, count)?;
-    Ok(Some(Norm { weights, offset: producer.offset as f32, dtype: *dtype }))
 }

@@ -25,6 +25,14 @@ pub struct Side<'a> {
     pub channels: Vec<usize>,
 }
 
+impl Side<'_> {
+    /// Whether both read the same input in the same way.
+    pub fn reads_as(&self, other: &Side) -> bool {
+        let memory = |side: &Side| (side.gram.as_ptr(), side.gram.len());
+        memory(self) == memory(other) && self.method == other.method && self.channels == other.channels
+    }
+}
+
 /// The sides of a group. Matrices that are not quantized, and experts that no token reached, do not count.
 pub fn sides<'a>(
     unit: &'a Unit<'a>,
@@ -37,9 +45,11 @@ pub fn sides<'a>(
         let Some(Place::Packed { matrix, .. }) = layout.places.get(consumer.tensor as usize) else { continue };
         let (tensor, linear) = (unit.tensor(consumer.tensor as usize)?, matrix.as_ref());
         let gram = unit.statistic_of(tensor.index, consumer.expert, StatisticKind::Gram);
-        let Ok(gram) = values(gram, tensor)? else { continue };
+        let tokens = gram.map_or(0, |gram| gram.count);
+        let Ok(gram) = values(gram, tensor, linear.columns)? else { continue };
         let channels = channels(group, consumer, linear)?;
-        sides.push(Side { tensor, linear, gram, method: choices.method(linear.group), channels });
+        let method = choices.method(linear.group).for_tokens(tokens, linear.columns);
+        sides.push(Side { tensor, linear, gram, method, channels });
     }
     Ok(sides)
 }
@@ -103,7 +113,8 @@ fn strength(cx: &Context, side: &Side) -> Result<Strength, Error> {
         (0..rows.div_ceil(super::ROWS)).map(|_| Mutex::new(Strength::new(columns))).collect();
     cx.parallel_for(blocks.len(), |number| {
         let first = number * super::ROWS;
-        let weights = weights::read(side.tensor, first, super::ROWS.min(rows - first) * columns)?;
+        let weights =
+            weights::outputs(side.tensor, side.linear.turned, first, super::ROWS.min(rows - first) * columns)?;
         blocks[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner()).add(&weights, group);
         Ok(())
     })?;

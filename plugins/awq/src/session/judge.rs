@@ -2,32 +2,24 @@
 
 use super::ROWS;
 use super::group::Side;
-use half::{bf16, f16};
-use llmq_channel_scales::{Search, loss, storable};
+use super::norm::Norm;
+use llmq_channel_scales::{Search, loss};
 use llmq_linear_grids::output_size;
 use llmq_plugin_api::sdk::{Context, Error};
-use llmq_safetensors_folders::checkpoint::Dtype;
 use llmq_safetensors_folders::work::weights;
 use std::sync::Mutex;
 
 /// Rows of each matrix that rank scales: every k-th, so that all heads and all kinds of outputs are among them.
 const SOME: usize = 128;
-
-/// A norm in front of the channels, and how it will be stored.
-pub struct Norm {
-    /// Its weights.
-    pub weights: Vec<f32>,
-    /// What the model adds to each.
-    pub offset: f32,
-    /// Stored type.
-    pub dtype: Dtype,
-}
+/// Rows of all matrices together, and of each at least: a mixture has hundreds of matrices that read one group of channels.
+const TOGETHER: usize = 512;
+const FEWEST: usize = 16;
 
 /// Judges scales of one group.
 pub struct Judge<'a, 'c> {
     cx: &'a Context<'c>,
     sides: &'a [Side<'a>],
-    norm: Option<Norm>,
+    norm: &'a Option<Norm>,
     /// Some rows of each side.
     some: Vec<Vec<f32>>,
     /// Of each side: what it puts out, and the loss of every list of scales that was judged on all rows.
@@ -36,21 +28,25 @@ pub struct Judge<'a, 'c> {
 
 impl<'a, 'c> Judge<'a, 'c> {
     /// Reads some rows of every side.
-    pub fn new(cx: &'a Context<'c>, sides: &'a [Side<'a>], norm: Option<Norm>) -> Result<Judge<'a, 'c>, Error> {
-        let mut some = Vec::with_capacity(sides.len());
-        for side in sides {
-            let (rows, columns) = (side.linear.rows, side.linear.columns);
-            let mut values = Vec::with_capacity(rows.min(SOME) * columns);
-            for row in (0..rows).step_by(rows.div_ceil(SOME).max(1)) {
-                values.extend(weights::read(side.tensor, row, columns)?);
-            }
-            some.push(values);
-        }
+    pub fn new(cx: &'a Context<'c>, sides: &'a [Side<'a>], norm: &'a Option<Norm>) -> Result<Judge<'a, 'c>, Error> {
+        let some = sides.iter().map(|side| some_rows(side, sides.len())).collect::<Result<_, Error>>()?;
         Ok(Judge { cx, sides, norm, some, exact: Vec::new() })
     }
 }
 
-fn of_columns(scales: &[f32], side: &Side) -> Vec<f32> {
+/// The rows of a side, one of so many, that rank scales.
+pub fn some_rows(side: &Side, sides: usize) -> Result<Vec<f32>, Error> {
+    let (rows, columns) = (side.linear.rows, side.linear.columns);
+    let some = (TOGETHER / sides.max(1)).clamp(FEWEST, SOME);
+    let mut values = Vec::with_capacity(rows.min(some) * columns);
+    for row in (0..rows).step_by(rows.div_ceil(some).max(1)) {
+        values.extend(weights::outputs(side.tensor, side.linear.turned, row, columns)?);
+    }
+    Ok(values)
+}
+
+/// The scale of each column of a side.
+pub fn of_columns(scales: &[f32], side: &Side) -> Vec<f32> {
     side.channels.iter().map(|channel| scales[*channel]).collect()
 }
 
@@ -80,7 +76,8 @@ impl Search for Judge<'_, '_> {
             let blocks: Vec<Mutex<(f64, Vec<f64>)>> = (0..rows.div_ceil(ROWS)).map(|_| Mutex::default()).collect();
             self.cx.parallel_for(blocks.len(), |number| {
                 let first = number * ROWS;
-                let weights = weights::read(side.tensor, first, ROWS.min(rows - first) * columns)?;
+                let weights =
+                    weights::outputs(side.tensor, side.linear.turned, first, ROWS.min(rows - first) * columns)?;
                 let size = output_size(&weights, side.gram, columns);
                 let losses = scales.iter().map(|scales| loss(&weights, scales, side.gram, &side.method)).collect();
                 *blocks[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = (size, losses);
@@ -98,14 +95,10 @@ impl Search for Judge<'_, '_> {
         Ok((0..scales.len()).map(|number| self.exact.iter().map(|(_, losses)| losses[number]).sum()).collect())
     }
 
-    fn settle(&self, mut scales: Vec<f32>) -> Vec<f32> {
-        if let Some(Norm { weights, offset, dtype }) = &self.norm {
-            match dtype {
-                Dtype::F16 => storable(&mut scales, weights, *offset, |value| f16::from_f32(value).to_f32()),
-                Dtype::Bf16 => storable(&mut scales, weights, *offset, |value| bf16::from_f32(value).to_f32()),
-                _ => {}
-            }
+    fn settle(&self, scales: Vec<f32>) -> Vec<f32> {
+        match self.norm {
+            Some(norm) => norm.settle(scales),
+            None => scales,
         }
-        scales
     }
 }

@@ -4,9 +4,9 @@ use super::shared::Known;
 use super::{ROWS, store};
 use crate::choices::Rounding;
 use crate::plan::{Linear, Packed};
-use llmq_linear_grids::{Method, Rounded, Steps, clip, nearest, nearest_changes, output_size, round};
+use llmq_linear_grids::{Method, Rounded, Steps, clip, fitted, nearest, nearest_changes, output_size, round};
 use llmq_plugin_api::sdk::{Context, Error, Output, Tensor};
-use llmq_safetensors_folders::work::{Progress, weights};
+use llmq_safetensors_folders::work::{Progress, Why, weights};
 use std::sync::Mutex;
 
 /// A matrix that is to be quantized.
@@ -59,11 +59,11 @@ struct Block<'a> {
 pub fn quantize(
     cx: &Context,
     job: &Job,
-    known: Result<&Known, &String>,
+    known: Result<&Known, &Why>,
     out: &Output,
     progress: &Progress,
 ) -> Result<Outcome, Error> {
-    let Linear { rows, columns, group, groups, .. } = *job.linear;
+    let Linear { rows, columns, group, groups, turned, .. } = *job.linear;
     let mut codes = vec![0; rows * columns];
     let mut steps = vec![Steps { scale: 1.0, zero: 0 }; rows * groups];
     let parts = codes.chunks_mut(ROWS * columns).zip(steps.chunks_mut(ROWS * groups));
@@ -71,17 +71,18 @@ pub fn quantize(
         parts.map(|(codes, steps)| Mutex::new(Block { codes, steps, outcome: Outcome::default() })).collect();
     cx.parallel_for(blocks.len(), |number| {
         let mut block = blocks[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let weights = weights::read(job.tensor, number * ROWS, block.codes.len())?;
+        let weights = weights::outputs(job.tensor, turned, number * ROWS, block.codes.len())?;
         let (rounded, outcome) = match known {
             Ok(known) => best(cx, &weights, job, known)?,
-            Err(_) => (nearest(&weights, columns, &job.method), Outcome { blocks: [0, 0, 1], ..Outcome::default() }),
+            Err(_) => (fitted(&weights, columns, &job.method), Outcome { blocks: [0, 0, 1], ..Outcome::default() }),
         };
         block.codes.copy_from_slice(&rounded.codes);
         block.steps.copy_from_slice(&rounded.steps);
         block.outcome = outcome;
-        let values = values(&rounded, columns, group);
-        out.feedback(job.tensor.index, number * ROWS, &values)?;
-        progress.add(values.len());
+        if !turned {
+            out.feedback(job.tensor.index, number * ROWS, &values(&rounded, columns, group))?;
+        }
+        progress.add(block.codes.len());
         Ok(())
     })?;
     let mut outcome = Outcome { clipped: Some(0.0), ..Outcome::default() };
@@ -94,6 +95,11 @@ pub fn quantize(
         outcome.error += of.error;
         outcome.blocks.iter_mut().zip(of.blocks).for_each(|(sum, of)| *sum += of);
     }
+    if turned {
+        let value =
+            |row: usize, column: usize| steps[row * groups + column / group].value(codes[row * columns + column]);
+        weights::tell_turned([rows, columns], value, |first, rows| out.feedback(job.tensor.index, first, rows))?;
+    }
     store::write(cx, job, &codes, &steps, out)?;
     Ok(outcome)
 }
@@ -102,14 +108,7 @@ pub fn quantize(
 fn best(cx: &Context, weights: &[f32], job: &Job, known: &Known) -> Result<(Rounded, Outcome), Error> {
     let columns = job.linear.columns;
     let changes = nearest_changes(weights, columns, &job.method);
-    let mut outcome = Outcome {
-        size: output_size(weights, known.gram, columns),
-        nearest: output_size(&changes, known.gram, columns).max(0.0),
-        ..Outcome::default()
-    };
-    let clipped =
-        (job.clips && job.rounding != Rounding::Feedback).then(|| clip(weights, columns, known.gram, &job.method));
-    outcome.clipped = clipped.as_ref().map(|clipped| clipped.error.clamp(0.0, outcome.nearest));
+    let nearest_error = output_size(&changes, known.gram, columns).max(0.0);
     let fed = match &known.factor {
         Some(Ok(factor)) => {
             let stop = || cx.check().is_err();
@@ -117,8 +116,17 @@ fn best(cx: &Context, weights: &[f32], job: &Job, known: &Known) -> Result<(Roun
         }
         _ => None,
     };
-    outcome.blocks = [0, 0, 1];
-    outcome.error = outcome.nearest;
+    // Where feedback is better than the nearest codes, it is far better than anything that cutting gives.
+    let fed_wins = fed.as_ref().is_some_and(|fed| fed.error < nearest_error);
+    let cuts = job.clips && job.rounding != Rounding::Feedback && !fed_wins;
+    let clipped = cuts.then(|| clip(weights, columns, known.gram, &job.method));
+    let mut outcome = Outcome {
+        size: fed.as_ref().map_or_else(|| output_size(weights, known.gram, columns), |fed| fed.size),
+        nearest: nearest_error,
+        clipped: clipped.as_ref().map(|clipped| clipped.error.clamp(0.0, nearest_error)),
+        error: nearest_error,
+        blocks: [0, 0, 1],
+    };
     let mut best = None;
     for (number, tried) in [fed, clipped].into_iter().enumerate() {
         let Some(tried) = tried.filter(|tried| tried.error < outcome.error) else { continue };

@@ -1,11 +1,13 @@
 //! One planned job: first by how much channels of a unit are scaled, then, with that folded in by the host, its matrices in the
 //! order of the Gram matrices that they share; everything else copied.
 
+mod fed_judge;
 mod figures;
 mod fold;
 mod group;
 mod judge;
 mod matrix;
+mod norm;
 mod shared;
 mod store;
 
@@ -69,7 +71,7 @@ impl Session for AwqSession {
         let mut report = UnitReport::default();
         for shared in work::by_gram(unit, jobs, |job| job.tensor.index, Job::alike) {
             let mut began = Instant::now();
-            let known = shared::known(&shared, cx, self.choices.rounding)?;
+            let known = shared::known(&shared, cx, &self.choices)?;
             for job in &shared.jobs {
                 let outcome = matrix::quantize(cx, job, known.as_ref(), out, &progress)?;
                 // The first of those that share a factor is charged with it.

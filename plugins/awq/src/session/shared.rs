@@ -1,10 +1,10 @@
 //! What matrices of one Gram matrix share: its values and its factor.
 
 use super::matrix::Job;
-use crate::choices::Rounding;
+use crate::choices::{Choices, Rounding};
 use llmq_linear_grids::Factor;
 use llmq_plugin_api::sdk::{Context, Error, Statistic, Tensor};
-use llmq_safetensors_folders::work::{Shared, Threads, gram_values};
+use llmq_safetensors_folders::work::{Shared, Threads, Why, gram_values};
 
 /// What is known of an input.
 pub struct Known<'a> {
@@ -15,29 +15,38 @@ pub struct Known<'a> {
 }
 
 /// The values of a Gram matrix, or why it says nothing. Fails if it is not one of these inputs.
-pub fn values<'a>(gram: Option<&Statistic<'a>>, tensor: &Tensor) -> Result<Result<&'a [f32], String>, Error> {
-    Ok(gram_values(gram, tensor)?.and_then(|gram| match gram.iter().position(|value| !value.is_finite()) {
+pub fn values<'a>(
+    gram: Option<&Statistic<'a>>,
+    tensor: &Tensor,
+    columns: usize,
+) -> Result<Result<&'a [f32], String>, Error> {
+    Ok(gram_values(gram, tensor, columns)?.and_then(|gram| match gram.iter().position(|value| !value.is_finite()) {
         Some(at) => Err(format!("its Gram matrix holds {} at place {at}", gram[at])),
         None => Ok(gram),
     }))
 }
 
-/// What is known of the input, or why the matrices must be rounded to nearest. Fails if the host stops.
+/// What is known of the input, or why the matrices are rounded to nearest. Fails if the host stops.
 pub fn known<'a>(
     shared: &Shared<'a, Job<'a>>,
     cx: &Context,
-    rounding: Rounding,
-) -> Result<Result<Known<'a>, String>, Error> {
-    let Some(job) = shared.jobs.first() else { return Ok(Err("there is no matrix".into())) };
-    let gram = match values(shared.gram, job.tensor)? {
+    choices: &Choices,
+) -> Result<Result<Known<'a>, Why>, Error> {
+    if choices.alone() {
+        return Ok(Err(Why::Wanted));
+    }
+    let Some(job) = shared.jobs.first() else { return Ok(Err(Why::Forced("there is no matrix".into()))) };
+    let gram = match values(shared.gram, job.tensor, job.linear.columns)? {
         Ok(gram) => gram,
-        Err(reason) => return Ok(Err(reason)),
+        Err(reason) => return Ok(Err(Why::Forced(reason))),
     };
-    if rounding == Rounding::Nearest {
+    if choices.rounding == Rounding::Nearest {
         return Ok(Ok(Known { gram, factor: None }));
     }
     let threads = Threads::new(cx);
-    let factor = match Factor::of(gram, job.linear.columns, &job.method, &threads) {
+    let columns = job.linear.columns;
+    let method = job.method.for_tokens(shared.gram.map_or(0, |gram| gram.count), columns);
+    let factor = match Factor::of(gram, columns, &method, &threads) {
         Ok(Some(factor)) => Ok(factor),
         Ok(None) => return Err(threads.reason()),
         Err(refused) => Err(refused.to_string()),

@@ -59,6 +59,7 @@ impl<'a> Job<'a> {
             encodings: self.encodings.clone(),
             creator: "test".into(),
             statistics_origin: None,
+            later_layers_see: Default::default(),
         };
         let session = backend.open_session(&self.host, self.folder, &request)?;
         let plan = session.plan().clone();

@@ -32,7 +32,7 @@ pub fn quantization(choices: &Choices, zeros: Zeros, creator: &str) -> Value {
             "polish": choices.method(settings, usize::MAX, zeros).polish,
             "quantizer": [quantizer],
             "static_groups": false,
-            "true_sequential": false,
+            "true_sequential": choices.by_stage,
             "uri": env!("CARGO_PKG_REPOSITORY"),
         }),
     );

@@ -15,6 +15,8 @@ pub struct Linear {
     pub rows: usize,
     /// Inputs.
     pub columns: usize,
+    /// Whether the source stores it as `[inputs, outputs]`.
+    pub turned: bool,
     /// Bits, group, symmetry.
     pub settings: Settings,
     /// Inputs that share a scale; all, if the settings say -1 or more than there are.
@@ -33,10 +35,17 @@ impl Linear {
             module: name.strip_suffix(".weight").unwrap_or(name).to_owned(),
             rows,
             columns,
+            turned: false,
             settings,
             group,
             groups: columns.div_ceil(group.max(1)),
         }
+    }
+
+    /// The shape of the source.
+    pub fn stored(&self) -> [u64; 2] {
+        let [rows, columns] = [self.rows, self.columns].map(|count| count as u64);
+        if self.turned { [columns, rows] } else { [rows, columns] }
     }
 
     /// Encoding as reports show it, for example `GPTQ-4bit-g128`.

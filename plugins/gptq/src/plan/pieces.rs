@@ -40,7 +40,7 @@ pub fn packed(linear: &Linear) -> Result<Vec<Piece>, Error> {
         piece(format!("{}.{part}", linear.module), dtype, shape, vec![0], dtype.word().into())
     };
     let mut qweight = of("qweight", Dtype::I32, vec![words(linear.columns)?, rows])?;
-    qweight.weights = vec![rows, columns];
+    qweight.weights = linear.stored().to_vec();
     qweight.encoding = linear.encoding();
     Ok(vec![
         qweight,

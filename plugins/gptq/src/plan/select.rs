@@ -4,7 +4,7 @@ use super::Linear;
 use crate::choices::Choices;
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::{ModelDescription, Role, TensorDescription};
-use llmq_safetensors_folders::select::{candidates, check, shape};
+use llmq_safetensors_folders::select::{candidates, check, is_turned, shape};
 
 /// The matrices with their settings, in model order.
 pub fn linears(description: &ModelDescription, choices: &Choices) -> Result<Vec<Linear>, Error> {
@@ -17,8 +17,9 @@ pub fn linears(description: &ModelDescription, choices: &Choices) -> Result<Vec<
     for (index, module) in candidates(description, choices.lm_head) {
         let Some(settings) = choices.of(module) else { continue };
         let tensor = &description.tensors[index];
-        let Some((rows, columns)) = shape(tensor)? else { return Err(stacked(tensor)) };
-        linears.push(Linear::new(index, &tensor.name, rows, columns, settings));
+        let turned = is_turned(&description.config, module);
+        let Some((rows, columns)) = shape(tensor, turned)? else { return Err(stacked(tensor)) };
+        linears.push(Linear { turned, ..Linear::new(index, &tensor.name, rows, columns, settings) });
     }
     Ok(linears)
 }
@@ -27,6 +28,7 @@ fn stacked(tensor: &TensorDescription) -> Error {
     let message =
         format!("tensor `{}` has shape {:?}; GPTQ knows matrices only, one for each expert", tensor.name, tensor.shape);
     let module = tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name);
-    let hint = format!("keep it as it is with --dynamic='-:{}$'", regex::escape(module));
+    let kind = module.rsplit('.').next().unwrap_or(module);
+    let hint = format!("keep such tensors of all layers as they are with --dynamic='-:.*\\.{}$'", regex::escape(kind));
     Error::new(Kind::UnsupportedModel, message).subject(&tensor.name).hint(hint)
 }

@@ -13,6 +13,7 @@ use declared::Declared;
 use llmq_plugin_api::sdk::{Error, MappedFile};
 use llmq_plugin_api::wire::Severity;
 use llmq_safetensors_folders::reading::{Heading, Located, PackedFolder, PackedMatrix};
+use std::ops::Range;
 
 /// Files that speak of quantization alone.
 const OF_QUANTIZATION: &[&str] = &["quantize_config.json", "quant_log.csv"];
@@ -44,8 +45,14 @@ impl PackedMatrix for Module {
         self.located().collect()
     }
 
-    fn decode_rows(&self, files: &[MappedFile], first_row: usize, out: &mut [f32]) -> Result<(), Error> {
-        rows::unpacked(self, files, first_row, out)
+    fn values(
+        &self,
+        files: &[MappedFile],
+        rows: Range<usize>,
+        columns: Range<usize>,
+        put: impl FnMut(usize, usize, f32),
+    ) -> Result<(), Error> {
+        rows::values(self, files, rows, columns, put)
     }
 
     fn finding(&self, files: &[MappedFile]) -> Option<(Severity, String)> {

@@ -4,27 +4,40 @@ use super::Module;
 use crate::packed::{RUN, unpack_zeros};
 use llmq_linear_grids::packing;
 use llmq_plugin_api::sdk::{Error, MappedFile};
-use llmq_safetensors_folders::reading::rows::{asked, float};
+use llmq_safetensors_folders::reading::rows::float;
+use std::ops::Range;
 
-/// Rows of a module: `scales[g_idx[k], n] * (code - zero)`.
-pub fn unpacked(module: &Module, files: &[MappedFile], first_row: usize, out: &mut [f32]) -> Result<(), Error> {
-    let count = asked(&module.name, module.rows, module.columns, first_row, out.len())?;
+/// Values of some rows and columns, both counted from the first of them: `scales[g_idx[k], n] * (code - zero)`.
+pub fn values(
+    module: &Module,
+    files: &[MappedFile],
+    rows: Range<usize>,
+    columns: Range<usize>,
+    mut put: impl FnMut(usize, usize, f32),
+) -> Result<(), Error> {
     let assigned = module.assigned(files)?;
-    let steps = steps(module, files, first_row, count)?;
+    let steps = steps(module, files, rows.start, rows.len())?;
     let words = module.qweight.bytes(files)?.as_chunks::<4>().0;
     let bits = module.bits as usize;
     let mut codes = [0u8; RUN];
     // A run of inputs of all rows at a time: neighbouring outputs lie beside each other.
     for (run, assigned) in assigned.chunks(RUN).enumerate() {
-        for row in 0..count {
+        let start = run * RUN;
+        if start + assigned.len() <= columns.start || start >= columns.end {
+            continue;
+        }
+        // Codes before the first column are unpacked and passed over.
+        let before = columns.start.saturating_sub(start);
+        let assigned = &assigned[..assigned.len().min(columns.end - start)];
+        for row in 0..rows.len() {
             let codes = &mut codes[..assigned.len()];
-            let word = |number: usize| words.get((run * bits + number) * module.rows + first_row + row);
+            let word = |number: usize| words.get((run * bits + number) * module.rows + rows.start + row);
             packing::unpack(|number| word(number).map_or(0, |bytes| u32::from_le_bytes(*bytes)), module.bits, codes);
             let steps = &steps[row * module.groups..(row + 1) * module.groups];
-            let start = row * module.columns + run * RUN;
-            for ((value, code), group) in out[start..].iter_mut().zip(codes).zip(assigned) {
+            let first = start + before - columns.start;
+            for (at, (code, group)) in codes.iter().zip(assigned).skip(before).enumerate() {
                 let (scale, zero) = steps[*group as usize];
-                *value = scale * (f32::from(*code) - f32::from(zero));
+                put(row, first + at, scale * (f32::from(*code) - f32::from(zero)));
             }
         }
     }

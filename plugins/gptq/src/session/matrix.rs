@@ -3,9 +3,9 @@
 use super::{ROWS, store};
 use crate::choices::Zeros;
 use crate::plan::{Linear, Packed};
-use llmq_linear_grids::{Factor, Method, Rounded, Steps, nearest, round};
+use llmq_linear_grids::{Factor, Method, Rounded, Steps, fitted, round};
 use llmq_plugin_api::sdk::{Context, Error, Kind, Output, Tensor};
-use llmq_safetensors_folders::work::{Progress, weights};
+use llmq_safetensors_folders::work::{Progress, Why, weights};
 use std::sync::Mutex;
 
 /// A matrix that is to be quantized.
@@ -60,11 +60,11 @@ struct Block<'a> {
 pub fn quantize(
     cx: &Context,
     job: &Job,
-    factor: Result<(&Factor, &[f32]), &String>,
+    factor: Result<(&Factor, &[f32]), &Why>,
     out: &Output,
     progress: &Progress,
 ) -> Result<Outcome, Error> {
-    let Linear { rows, columns, group, groups, .. } = *job.linear;
+    let Linear { rows, columns, group, groups, turned, .. } = *job.linear;
     let assigned = match factor {
         Ok((factor, _)) if factor.groups().len() == columns => factor.groups().to_vec(),
         Ok((factor, _)) => {
@@ -81,18 +81,20 @@ pub fn quantize(
         parts.map(|(codes, steps)| Mutex::new(Block { codes, steps, outcome: Outcome::default() })).collect();
     cx.parallel_for(blocks.len(), |number| {
         let mut block = blocks[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let weights = weights::read(job.tensor, number * ROWS, block.codes.len())?;
+        let weights = weights::outputs(job.tensor, turned, number * ROWS, block.codes.len())?;
         let rounded = match factor {
             Ok((factor, gram)) => {
                 let stop = || cx.check().is_err();
                 round(&weights, gram, factor, &job.method, &stop).ok_or_else(Error::cancelled)?
             }
-            Err(_) => nearest(&weights, columns, &job.method),
+            Err(_) => fitted(&weights, columns, &job.method),
         };
         block.take(job, rounded)?;
-        let values = block.values(columns, groups, assigned);
-        out.feedback(job.tensor.index, number * ROWS, &values)?;
-        progress.add(values.len());
+        if !turned {
+            let values = block.values(columns, groups, assigned);
+            out.feedback(job.tensor.index, number * ROWS, &values)?;
+        }
+        progress.add(block.codes.len());
         Ok(())
     })?;
     let mut outcome = Outcome::default();
@@ -101,6 +103,12 @@ pub fn quantize(
         let of = block.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).outcome;
         outcome.error += of.error;
         outcome.size += of.size;
+    }
+    if turned {
+        let value = |row: usize, column: usize| {
+            steps[row * groups + assigned[column] as usize].value(codes[row * columns + column])
+        };
+        weights::tell_turned([rows, columns], value, |first, rows| out.feedback(job.tensor.index, first, rows))?;
     }
     store::write(cx, job, &Coded { codes: &codes, steps: &steps, groups: assigned }, out)?;
     Ok(outcome)

@@ -55,7 +55,7 @@ impl Session for GptqSession {
         let mut report = UnitReport::default();
         for shared in work::by_gram(unit, jobs, |job| job.tensor.index, Job::alike) {
             let mut began = Instant::now();
-            let known = shared::known(&shared, cx)?;
+            let known = shared::known(&shared, cx, self.choices.rounding)?;
             for job in &shared.jobs {
                 let factor = known.as_ref().map(|(factor, _)| factor);
                 let given = known.as_ref().map(|(factor, gram)| (factor, *gram));

@@ -1,5 +1,7 @@
 //! A host in a hundred lines: tensors with roles, output in memory. Enough to drive the backend across the boundary.
 
+pub mod one_layer;
+
 use llmq_plugin_api::client::{Destination, Services, Source, SourceTensor};
 use llmq_plugin_api::sdk::{Error, Kind};
 use llmq_plugin_api::wire::{self, ModelDescription};

@@ -1,14 +1,16 @@
 //! A parsed folder of packed matrices as a reader: what every format of such folders tells, decodes and checks alike.
 
-use super::rows::{is_float, not_finite, plain};
+use super::rows::{asked, is_float, not_finite, plain};
 use super::{Located, file};
 use crate::checkpoint::INDEX;
+use crate::select::is_turned;
 use llmq_plugin_api::sdk::{Context, Error, Kind, MappedFile, Reader};
 use llmq_plugin_api::wire::{Finding, ReaderSummary, Severity, StoredTensor, ValidationReport};
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::sync::Mutex;
 
-/// A matrix that a format keeps in several stored tensors. It becomes `NAME.weight`.
+/// A matrix that a format keeps in several stored tensors. It becomes `NAME.weight`, turned round where the model wants it so.
 pub trait PackedMatrix: Send + Sync {
     /// Name of the module.
     fn name(&self) -> &str;
@@ -22,8 +24,14 @@ pub trait PackedMatrix: Send + Sync {
     /// The stored tensors, the codes first.
     fn located(&self) -> Vec<&Located>;
 
-    /// Rows from `first_row` on as numbers.
-    fn decode_rows(&self, files: &[MappedFile], first_row: usize, out: &mut [f32]) -> Result<(), Error>;
+    /// Hands out the values of some rows and columns, with their places counted from the first row and column asked for. They exist.
+    fn values(
+        &self,
+        files: &[MappedFile],
+        rows: Range<usize>,
+        columns: Range<usize>,
+        put: impl FnMut(usize, usize, f32),
+    ) -> Result<(), Error>;
 
     /// What is wrong or odd about it.
     fn finding(&self, files: &[MappedFile]) -> Option<(Severity, String)>;
@@ -75,7 +83,8 @@ impl<M> PackedFolder<M> {
 }
 
 impl<M: PackedMatrix> Entry<M> {
-    fn listed(&self) -> StoredTensor {
+    /// In the view of a model with this config.json.
+    fn listed(&self, config: &Value) -> StoredTensor {
         match self {
             Entry::Plain(located) => StoredTensor {
                 // Numbers that are no floats are no weights.
@@ -91,7 +100,10 @@ impl<M: PackedMatrix> Entry<M> {
                 StoredTensor {
                     name: format!("{}.weight", module.name()),
                     stored_name: located.first().map(|codes| codes.stored.name.clone()).unwrap_or_default(),
-                    shape: module.shape().map(|count| count as u64).to_vec(),
+                    shape: {
+                        let [rows, columns] = module.shape().map(|count| count as u64);
+                        if is_turned(config, module.name()) { vec![columns, rows] } else { vec![rows, columns] }
+                    },
                     encoding: module.encoding(),
                     bytes: located.iter().map(|part| part.length()).sum(),
                     unit: None,
@@ -110,7 +122,7 @@ impl<M: PackedMatrix> Entry<M> {
 
 impl<M: PackedMatrix> Reader for PackedFolder<M> {
     fn summary(&self) -> ReaderSummary {
-        let tensors: Vec<StoredTensor> = self.entries.iter().map(Entry::listed).collect();
+        let tensors: Vec<StoredTensor> = self.entries.iter().map(|entry| entry.listed(&self.heading.config)).collect();
         let unread = tensors.iter().filter(|tensor| tensor.name.is_empty());
         let unread = unread.map(|t| format!("tensor `{}` holds {}; it is left out", t.stored_name, t.encoding));
         ReaderSummary {
@@ -129,7 +141,10 @@ impl<M: PackedMatrix> Reader for PackedFolder<M> {
     fn decode_rows(&self, files: &[MappedFile], tensor: usize, first_row: usize, out: &mut [f32]) -> Result<(), Error> {
         match self.entries.get(tensor) {
             Some(Entry::Plain(located)) => plain(located, files, first_row, out),
-            Some(Entry::Module(module)) => module.decode_rows(files, first_row, out),
+            Some(Entry::Module(module)) if is_turned(&self.heading.config, module.name()) => {
+                unpacked_columns(&**module, files, first_row, out)
+            }
+            Some(Entry::Module(module)) => unpacked(&**module, files, first_row, out),
             None => {
                 let message = format!("there is no tensor {tensor}; the folder has {}", self.entries.len());
                 Err(Error::new(Kind::Other, message))
@@ -166,4 +181,23 @@ impl<M: PackedMatrix> Reader for PackedFolder<M> {
         };
         Ok(ValidationReport { findings: found.into_iter().map(finding).collect() })
     }
+}
+
+/// Rows of a matrix.
+fn unpacked(matrix: &impl PackedMatrix, files: &[MappedFile], first: usize, out: &mut [f32]) -> Result<(), Error> {
+    let [rows, columns] = matrix.shape();
+    let count = asked(matrix.name(), rows, columns, first, out.len())?;
+    matrix.values(files, first..first + count, 0..columns, |row, column, value| out[row * columns + column] = value)
+}
+
+/// Columns of a matrix, one behind the other: rows of the matrix turned round.
+fn unpacked_columns(
+    matrix: &impl PackedMatrix,
+    files: &[MappedFile],
+    first: usize,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    let [rows, columns] = matrix.shape();
+    let count = asked(matrix.name(), columns, rows, first, out.len())?;
+    matrix.values(files, 0..rows, first..first + count, |row, column, value| out[column * rows + row] = value)
 }

@@ -33,13 +33,17 @@ pub fn by_gram<'a, J>(
     all
 }
 
-/// The values of a Gram matrix, or why it says nothing. Fails if it is not one of this tensor's inputs.
-pub fn gram_values<'a>(gram: Option<&Statistic<'a>>, tensor: &Tensor) -> Result<Result<&'a [f32], String>, Error> {
+/// The values of a Gram matrix, or why it says nothing. Fails if it is not one of this tensor's so many inputs.
+pub fn gram_values<'a>(
+    gram: Option<&Statistic<'a>>,
+    tensor: &Tensor,
+    columns: usize,
+) -> Result<Result<&'a [f32], String>, Error> {
     let Some(gram) = gram else { return Ok(Err("there is no Gram matrix of its input".into())) };
     if gram.count == 0 {
         return Ok(Err("no token of the calibration reached it".into()));
     }
-    let (name, columns) = (tensor.name, tensor.columns());
+    let name = tensor.name;
     if columns.checked_mul(columns) != Some(gram.values.len()) {
         let message = format!(
             "the Gram matrix of tensor `{name}` has shape {:?}; its {columns} inputs need [{columns}, {columns}]",

@@ -6,8 +6,10 @@ mod plain;
 mod progress;
 mod threads;
 pub mod weights;
+mod why;
 
 pub use grams::{Shared, by_gram, gram_values};
 pub use plain::copy;
 pub use progress::Progress;
 pub use threads::Threads;
+pub use why::Why;

@@ -1,6 +1,6 @@
 //! An evaluation as an HTML page.
 
-use super::EvaluationReport;
+use super::{EvaluationReport, LayerQuality};
 use crate::ComparisonSummary;
 use crate::report::numbers::{estimate, figure, grouped, percent, percent_estimate, significant};
 use crate::report::page::{Card, Page};
@@ -18,6 +18,7 @@ pub(super) fn render(report: &EvaluationReport) -> String {
     if let Some(found) = &report.comparison {
         distribution(&mut page, found);
     }
+    layers(&mut page, report);
     tensors(&mut page, report);
     page.heading("What was measured");
     page.table(&report.provenance());
@@ -73,6 +74,25 @@ fn distribution(page: &mut Page, found: &ComparisonSummary) {
     );
     page.figure(&ranges(&found.delta_p, "change of probability"), &caption);
     page.folded("All quantiles", &EvaluationReport::quantiles(found));
+}
+
+fn layers(page: &mut Page, report: &EvaluationReport) {
+    let largest = report.layers.iter().max_by(|a, b| a.relative_error.total_cmp(&b.relative_error));
+    let Some(largest) = largest else { return };
+    page.heading("Layers");
+    let bar = |layer: &LayerQuality| Bar {
+        label: layer.layer.to_string(),
+        value: layer.relative_error * 100.0,
+        hint: format!("layer {}: {}", layer.layer, percent(layer.relative_error)),
+    };
+    let drawn: Vec<Bar> = report.layers.iter().map(bar).collect();
+    let caption = format!(
+        "What each layer adds to the error by itself, when it is handed what arrives there in the original: the squared \
+         change of its output over the square of what the original's layer adds to the hidden states. Most of all layer {}.",
+        largest.layer
+    );
+    page.figure(&bars(&drawn, "layers", "error, %"), &caption);
+    page.folded(&format!("All {} layers", report.layers.len()), &report.layers_table());
 }
 
 fn tensors(page: &mut Page, report: &EvaluationReport) {

@@ -12,6 +12,10 @@ pub(super) fn render(report: &EvaluationReport) -> String {
     if let Some(found) = &report.comparison {
         out += &format!("\n## Distribution over positions\n\n{}", EvaluationReport::quantiles(found).markdown());
     }
+    let layers = report.layers_table();
+    if !layers.is_empty() {
+        out += &format!("\n## Layers\n\n{}", layers.markdown());
+    }
     let tensors = report.tensors_table();
     if !tensors.is_empty() {
         out += &format!("\n## Tensors\n\n{}", tensors.markdown());

@@ -53,6 +53,9 @@ pub struct EvaluationReport {
     /// The file that the model's log-probabilities were written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_probabilities: Option<SavedFile>,
+    /// What each layer adds to the error by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerQuality>,
     /// The model's tensors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tensors: Vec<TensorQuality>,
@@ -73,6 +76,16 @@ pub struct SavedFile {
     pub path: String,
     /// Its length.
     pub bytes: u64,
+}
+
+/// One layer of the evaluated model, by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LayerQuality {
+    /// Which, from 0 on.
+    pub layer: usize,
+    /// Squared difference between what leaves it and what leaves the original's layer, both handed the original's hidden states,
+    /// over the square of what the original's layer adds to them.
+    pub relative_error: f64,
 }
 
 /// One tensor of the evaluated model.
@@ -125,6 +138,7 @@ impl EvaluationReport {
             top1_agreement: None,
             comparison: None,
             log_probabilities: None,
+            layers: Vec::new(),
             tensors: Vec::new(),
             timings: Vec::new(),
             peak_memory_bytes: None,
@@ -163,6 +177,7 @@ impl EvaluationReport {
             top1_agreement: Some(summary.top1_agreement.value),
             comparison: Some(summary),
             log_probabilities: None,
+            layers: Vec::new(),
             tensors: Vec::new(),
             timings: Vec::new(),
             peak_memory_bytes: None,

@@ -53,6 +53,15 @@ impl EvaluationReport {
         table
     }
 
+    /// The model's layers, each by itself.
+    pub(super) fn layers_table(&self) -> Table {
+        let mut table = Table::new(1, &["Layer", "Error that it adds by itself"]);
+        for layer in &self.layers {
+            table.row([layer.layer.to_string(), significant(layer.relative_error, 3)]);
+        }
+        table
+    }
+
     /// The model's tensors.
     pub(super) fn tensors_table(&self) -> Table {
         let mut table = Table::new(2, &["Tensor", "Encoding", "Bits per weight", "Weighted error", "Damage"]);
