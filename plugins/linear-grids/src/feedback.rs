@@ -8,8 +8,9 @@
 //! also how scales are judged, see [`crate::range`].
 
 use crate::grid::nearest_code;
-use crate::lanes::{LANES, Line, ZERO, subtract};
+use crate::lanes::{LANES, Line, ZERO, add_products};
 use crate::{Factor, Grid, Steps};
+use pulp::{Arch, Simd, WithSimd};
 
 /// Steps of the rows, one lane each.
 #[derive(Debug, Clone, Copy)]
@@ -44,33 +45,60 @@ impl LaneSteps {
     }
 }
 
-/// Rounds the columns at `start..start + lines.len()` of the order. `put` gets the number of each, its codes and errors e_i.
-/// Lines are left as they were compensated.
-#[inline(always)]
+/// Columns that pass their errors on to all later ones at once.
+pub(crate) const RUN: usize = 8;
+
+/// Rounds the columns at `start..start + lines.len()` of the order, with the widest instructions that the processor has. `put`
+/// gets the number of each, its codes and errors e_i. Lines are left as they were compensated.
 pub(crate) fn feed(
     lines: &mut [Line],
     factor: &Factor,
     start: usize,
     grid: Grid,
     steps: &LaneSteps,
-    mut put: impl FnMut(usize, &Line, &Line),
+    put: impl FnMut(usize, &Line, &Line),
 ) {
-    let most = grid.most();
-    let end = start + lines.len();
-    for number in 0..lines.len() {
-        let (done, rest) = lines.split_at_mut(number + 1);
-        let weights = &done[number];
-        let upper = &factor.row(start + number)[start + number..end];
-        let codes = steps.codes(weights, most);
-        let values = steps.values(&codes);
-        let share = 1.0 / upper[0];
-        let mut errors = ZERO;
-        for lane in 0..LANES {
-            errors[lane] = (weights[lane] - values[lane]) * share;
+    Arch::new().dispatch(Feed { lines, factor, start, grid, steps, put });
+}
+
+struct Feed<'a, P> {
+    lines: &'a mut [Line],
+    factor: &'a Factor,
+    start: usize,
+    grid: Grid,
+    steps: &'a LaneSteps,
+    put: P,
+}
+
+impl<P: FnMut(usize, &Line, &Line)> WithSimd for Feed<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Feed { lines, factor, start, grid, steps, mut put } = self;
+        let most = grid.most();
+        let end = start + lines.len();
+        for first in (0..lines.len()).step_by(RUN) {
+            let (run, rest) = lines[first..].split_at_mut(RUN.min(end - start - first));
+            let from = start + first;
+            let count = run.len();
+            let mut taken = [ZERO; RUN];
+            for number in 0..count {
+                let upper = &factor.row(from + number)[from + number..from + count];
+                let (done, later) = run.split_at_mut(number + 1);
+                let weights = &done[number];
+                let codes = steps.codes(weights, most);
+                let values = steps.values(&codes);
+                let share = 1.0 / upper[0];
+                let mut errors = ZERO;
+                for lane in 0..LANES {
+                    errors[lane] = (weights[lane] - values[lane]) * share;
+                    taken[number][lane] = -errors[lane];
+                }
+                add_products(simd, later, |_| &upper[1..], &taken[number..=number]);
+                put(first + number, &codes, &errors);
+            }
+            add_products(simd, rest, |number| &factor.row(from + number)[from + count..end], &taken[..count]);
         }
-        for (line, upper) in rest.iter_mut().zip(&upper[1..]) {
-            subtract(line, *upper, &errors);
-        }
-        put(number, &codes, &errors);
     }
 }

@@ -7,13 +7,14 @@
 //! take turns; within one, R is exact, and what a group changed goes into R of all columns as one matrix product. The error
 //! never rises.
 
-use crate::feedback::LaneSteps;
+use crate::feedback::{LaneSteps, RUN};
 use crate::grid::stored;
-use crate::lanes::{LANES, Line, ZERO, widest};
+use crate::lanes::{LANES, Line, ZERO, add_products};
 use crate::round::Panel;
 use crate::{Factor, Grid, Method, Steps};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use pulp::{Arch, Simd, WithSimd};
 
 /// Polishes codes and steps in place; gives tr(dW G dW^T), or `None` if it was stopped.
 pub(crate) fn polish(
@@ -52,13 +53,7 @@ pub(crate) fn polish(
                     gradient: of(&gradient),
                 };
                 let steps = &mut panel.steps[number * stacks + stack];
-                widest(
-                    #[inline(always)]
-                    || {
-                        group.refit(steps);
-                        group.descend(&LaneSteps::of(steps), method.grid);
-                    },
-                );
+                Arch::new().dispatch(Turn { group: &mut group, steps, grid: method.grid });
                 for (place, column) in members.iter().enumerate() {
                     let before = std::mem::replace(&mut changes[column * stacks + stack], group.changes[place]);
                     moved[place * stacks + stack] =
@@ -113,31 +108,43 @@ struct Group<'a> {
     gradient: Vec<Line>,
 }
 
+/// A group's turn: its scales, then its codes.
+struct Turn<'a, 'g> {
+    group: &'a mut Group<'g>,
+    steps: &'a mut [Steps; LANES],
+    grid: Grid,
+}
+
+impl WithSimd for Turn<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.group.refit(simd, self.steps);
+        self.group.descend(simd, &LaneSteps::of(self.steps), self.grid);
+    }
+}
+
 impl Group<'_> {
     /// Sets each scale to the best one for the codes.
     #[inline(always)]
-    fn refit(&mut self, steps: &mut [Steps; LANES]) {
+    fn refit<S: Simd>(&mut self, simd: S, steps: &mut [Steps; LANES]) {
         let mut old = LaneSteps::of(steps);
         let size = self.codes.len();
         let (mut slope, mut curve) = (ZERO, ZERO);
         // v G for every column is wanted again where a scale moves.
         let mut products = vec![ZERO; size];
-        for (number, codes) in self.codes.iter().enumerate() {
-            let mut v = ZERO;
+        let mut shifted = self.codes.clone();
+        for codes in &mut shifted {
             for lane in 0..LANES {
-                v[lane] = codes[lane] - old.zero[lane];
-            }
-            for (product, g) in products.iter_mut().zip(&self.gram[number * size..]) {
-                for lane in 0..LANES {
-                    product[lane] += v[lane] * g;
-                }
+                codes[lane] -= old.zero[lane];
             }
         }
-        for ((codes, product), gradient) in self.codes.iter().zip(&products).zip(&self.gradient) {
+        add_products(simd, &mut products, |number| &self.gram[number * size..][..size], &shifted);
+        for ((v, product), gradient) in shifted.iter().zip(&products).zip(&self.gradient) {
             for lane in 0..LANES {
-                let v = codes[lane] - old.zero[lane];
-                slope[lane] += v * gradient[lane];
-                curve[lane] += v * product[lane];
+                slope[lane] += v[lane] * gradient[lane];
+                curve[lane] += v[lane] * product[lane];
             }
         }
         let mut by = ZERO;
@@ -169,35 +176,41 @@ impl Group<'_> {
 
     /// Moves each code to the best one, all others as they are.
     #[inline(always)]
-    fn descend(&mut self, steps: &LaneSteps, grid: Grid) {
+    fn descend<S: Simd>(&mut self, simd: S, steps: &LaneSteps, grid: Grid) {
         let size = self.codes.len();
-        for number in 0..size {
-            let row = &self.gram[number * size..][..size];
-            if row[number] <= 0.0 {
-                continue;
-            }
-            let share = row[number].recip();
-            let mut wanted = ZERO;
-            for lane in 0..LANES {
-                wanted[lane] =
-                    self.weights[number][lane] + self.changes[number][lane] - self.gradient[number][lane] * share;
-            }
-            let codes = steps.codes(&wanted, grid.most());
-            let values = steps.values(&codes);
-            let mut moved = ZERO;
-            for lane in 0..LANES {
-                // A code that stays leaves its change as it is, to the bit.
-                let change = values[lane] - self.weights[number][lane];
-                moved[lane] =
-                    if codes[lane] == self.codes[number][lane] { 0.0 } else { change - self.changes[number][lane] };
-                self.changes[number][lane] += moved[lane];
-            }
-            self.codes[number] = codes;
-            for (gradient, g) in self.gradient.iter_mut().zip(row) {
-                for lane in 0..LANES {
-                    gradient[lane] += moved[lane] * g;
+        for first in (0..size).step_by(RUN) {
+            let end = size.min(first + RUN);
+            let mut moved = [ZERO; RUN];
+            for number in first..end {
+                let row = &self.gram[number * size..][..size];
+                if row[number] <= 0.0 {
+                    continue;
                 }
+                let share = row[number].recip();
+                let mut wanted = ZERO;
+                for lane in 0..LANES {
+                    wanted[lane] =
+                        self.weights[number][lane] + self.changes[number][lane] - self.gradient[number][lane] * share;
+                }
+                let codes = steps.codes(&wanted, grid.most());
+                let values = steps.values(&codes);
+                let moved = &mut moved[number - first];
+                for lane in 0..LANES {
+                    // A code that stays leaves its change as it is, to the bit.
+                    let change = values[lane] - self.weights[number][lane];
+                    moved[lane] =
+                        if codes[lane] == self.codes[number][lane] { 0.0 } else { change - self.changes[number][lane] };
+                    self.changes[number][lane] += moved[lane];
+                }
+                self.codes[number] = codes;
+                add_products(simd, &mut self.gradient[first..end], |_| &row[first..end], std::slice::from_ref(moved));
             }
+            // What lies outside the run has not been looked at since.
+            let moved = &moved[..end - first];
+            let (before, rest) = self.gradient.split_at_mut(first);
+            let rows = &self.gram[first * size..end * size];
+            add_products(simd, before, |number| &rows[number * size..][..first], moved);
+            add_products(simd, &mut rest[end - first..], |number| &rows[number * size..][end..size], moved);
         }
     }
 }

@@ -128,15 +128,18 @@ fn judge(lines: &[Line], factor: &Factor, start: usize, grid: Grid, steps: &Lane
     if lines.len() > LONGEST_TRIAL {
         return squares(lines, grid, steps, |number| factor.row(start + number)[start + number].recip());
     }
-    widest(
+    let mut loss = ZERO;
+    let mut lines = lines.to_vec();
+    feed(
+        &mut lines,
+        factor,
+        start,
+        grid,
+        steps,
         #[inline(always)]
-        || {
-            let mut loss = ZERO;
-            let mut lines = lines.to_vec();
-            feed(&mut lines, factor, start, grid, steps, |_, _, errors| add_squares(&mut loss, errors, 1.0));
-            loss
-        },
-    )
+        |_, _, errors| add_squares(&mut loss, errors, 1.0),
+    );
+    loss
 }
 
 /// What the nearest codes cost if columns do not help each other, each column with its own share.

@@ -7,7 +7,7 @@
 //! updates). Rows do not see each other, so any rows can be handed in; 32 are worked on side by side, and eight times as many share their products.
 
 use crate::feedback::{LaneSteps, feed};
-use crate::lanes::{LANES, Line, ZERO, widest};
+use crate::lanes::{LANES, Line, ZERO};
 use crate::objective::size_unless;
 use crate::polish::polish;
 use crate::range;
@@ -128,16 +128,19 @@ impl Panel {
                     let steps = LaneSteps::of(&self.steps[*group as usize * stacks + stack]);
                     let codes = &mut self.codes;
                     let mut squares = ZERO;
-                    widest(
+                    feed(
+                        &mut lines,
+                        factor,
+                        start,
+                        method.grid,
+                        &steps,
                         #[inline(always)]
-                        || {
-                            feed(&mut lines, factor, start, method.grid, &steps, |number, line, e| {
-                                codes[factor.order()[start + number] as usize * stacks + stack] = *line;
-                                for lane in 0..LANES {
-                                    squares[lane] += e[lane] * e[lane];
-                                }
-                                errors[number * stacks + stack] = *e;
-                            });
+                        |number, line, e| {
+                            codes[factor.order()[start + number] as usize * stacks + stack] = *line;
+                            for lane in 0..LANES {
+                                squares[lane] += e[lane] * e[lane];
+                            }
+                            errors[number * stacks + stack] = *e;
                         },
                     );
                     self.squares += squares.iter().map(|squares| f64::from(*squares)).sum::<f64>();
