@@ -17,13 +17,14 @@ pub struct Gather<'a> {
     expected: Vec<network::Feed>,
     /// Digest of the text, which decides the choice of kept rows.
     text: &'a str,
-    /// What to gather; only the largest magnitudes if `None`.
+    /// What to gather; no statistics if `None`.
     options: Option<Settings>,
     /// Tensors whose inputs are gathered; all if `None`.
     only: Option<BTreeSet<usize>>,
     batch: Range<usize>,
     feeds: BTreeMap<String, Feed>,
-    peaks: BTreeMap<(usize, Option<u32>), Peaks>,
+    /// Largest magnitudes around the last linear layers, if they are looked for.
+    peaks: Option<BTreeMap<(usize, Option<u32>), Peaks>>,
     problem: Option<CollectError>,
 }
 
@@ -40,8 +41,8 @@ impl<'a> Gather<'a> {
         text: &'a str,
         options: Option<Settings>,
     ) -> Gather<'a> {
-        let (feeds, peaks, expected) = (BTreeMap::new(), BTreeMap::new(), network::feeds(layer));
-        Gather { description, expected, text, options, only: None, batch: 0..0, feeds, peaks, problem: None }
+        let (feeds, expected) = (BTreeMap::new(), network::feeds(layer));
+        Gather { description, expected, text, options, only: None, batch: 0..0, feeds, peaks: None, problem: None }
     }
 
     /// The same for the inputs of these tensors alone.
@@ -49,12 +50,17 @@ impl<'a> Gather<'a> {
         Gather { only: Some(tensors.iter().copied().collect()), ..self }
     }
 
+    /// Looks for the largest magnitudes too.
+    pub fn with_peaks(self) -> Gather<'a> {
+        Gather { peaks: Some(BTreeMap::new()), ..self }
+    }
+
     /// The statistics, and the largest magnitudes.
     pub fn finish(self) -> Result<(Vec<Entry>, Vec<Peaks>), Failure> {
         if let Some(problem) = self.problem {
             return Err(Failure::new(Class::General, problem.to_string()));
         }
-        let mut peaks: Vec<Peaks> = self.peaks.into_values().collect();
+        let mut peaks: Vec<Peaks> = self.peaks.into_iter().flatten().map(|(_, peaks)| peaks).collect();
         peaks.iter_mut().for_each(Peaks::settle);
         let entries = self.feeds.into_values().map(|feed| feed.collector.finish(feed.sources));
         Ok((entries.collect(), peaks))
@@ -113,17 +119,19 @@ impl Observer for Gather<'_> {
         if self.problem.is_none() {
             self.problem = self.take(&arrival).err();
         }
-        let [linear] = *arrival.linears else { return };
+        let (Some(peaks), [linear]) = (&mut self.peaks, arrival.linears) else { return };
+        let linear = *linear;
         if !matches!(self.description.tensors[linear].role, Role::FfnDown | Role::ExpertDown | Role::SharedExpertDown) {
             return;
         }
         let first = self.batch.start;
-        self.peaks.entry((linear, arrival.expert)).or_insert_with(|| Peaks::new(linear)).arrive(&arrival, first);
+        peaks.entry((linear, arrival.expert)).or_insert_with(|| Peaks::new(linear)).arrive(&arrival, first);
     }
 
     fn leave(&mut self, departure: Arrival<'_>) {
         let first = self.batch.start;
-        let found = departure.linears.first().and_then(|linear| self.peaks.get_mut(&(*linear, departure.expert)));
+        let Some(peaks) = &mut self.peaks else { return };
+        let found = departure.linears.first().and_then(|linear| peaks.get_mut(&(*linear, departure.expert)));
         found.into_iter().for_each(|found| found.leave(&departure, first));
     }
 }

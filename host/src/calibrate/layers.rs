@@ -107,6 +107,9 @@ fn run(
         };
         let settings = kept.is_none().then_some(spec.settings);
         let mut gather = Gather::new(description, &subject.network.layers[layer], text, settings);
+        if spec.peaks {
+            gather = gather.with_peaks();
+        }
         pass.layer(layer, &mut states, &mut gather)?;
         let (gathered, found) = gather.finish()?;
         peaks.extend(found.into_iter().map(|peak| (number, peak)));

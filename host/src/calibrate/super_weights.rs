@@ -147,7 +147,7 @@ fn short_pass(
     let mut states = pass.embedded(&Room::new(None, 1))?;
     let mut all = Vec::new();
     for (layer, described) in subject.network.layers.iter().enumerate() {
-        let mut gather = Gather::new(weights.description(), described, "", None);
+        let mut gather = Gather::new(weights.description(), described, "", None).with_peaks();
         pass.layer(layer, &mut states, &mut gather)?;
         let (_, peaks) = gather.finish()?;
         all.extend(peaks.into_iter().map(|peaks| (layer as u32, peaks)));
