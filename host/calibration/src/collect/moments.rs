@@ -1,12 +1,15 @@
 //! Sums, sums of absolute values and of squares, smallest and largest value of every channel.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::BLOCK_ROWS;
 
 /// Channels of one piece of work: its three sums stay in the first cache while rows go by.
 const PIECE: usize = 256;
+
+/// Channels whose sums are in registers together.
+const LANES: usize = 16;
 
 /// Sums are made in f64 over [`BLOCK_ROWS`] rows, and these block sums are added with compensation (two-sum). So a sum
 /// is wrong by at most `BLOCK_ROWS * 2^-53` of the sum of the absolute values, however many rows there are: squares of f32 are
@@ -64,19 +67,15 @@ impl Moments {
         let (count, open) = (rows.len() / columns, self.open);
         self.pieces.par_iter_mut().enumerate().for_each(|(number, piece)| {
             let start = number * PIECE;
-            let channels = start..start + piece.min.len();
-            // With the widest vectors: plain sums, which are the same however many go side by side.
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    for (number, row) in rows.chunks_exact(columns).enumerate() {
-                        piece.add(&row[channels.clone()]);
-                        if (open + number + 1) % BLOCK_ROWS == 0 {
-                            piece.close();
-                        }
-                    }
-                },
-            );
+            let mut at = 0;
+            while at < count {
+                let end = count.min(at + BLOCK_ROWS - (open + at) % BLOCK_ROWS);
+                Arch::new().dispatch(Add { piece, rows: &rows[at * columns..end * columns], columns, start });
+                if (open + end).is_multiple_of(BLOCK_ROWS) {
+                    piece.close();
+                }
+                at = end;
+            }
         });
         self.open = (open + count) % BLOCK_ROWS;
     }
@@ -96,25 +95,58 @@ impl Moments {
     }
 }
 
-impl Piece {
+/// Adds rows of `columns` channels, of which a piece has those from `start` on. In the widest vectors: every channel has sums of
+/// its own, so their bits do not depend on the width.
+struct Add<'a> {
+    piece: &'a mut Piece,
+    rows: &'a [f32],
+    columns: usize,
+    start: usize,
+}
+
+impl WithSimd for Add<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn add(&mut self, row: &[f32]) {
-        let [sum, sum_abs, sum_squares] = &mut self.sums;
-        for (sum, x) in sum.block.iter_mut().zip(row) {
-            *sum += f64::from(*x);
+    fn with_simd<S: Simd>(self, _: S) {
+        let length = self.piece.min.len();
+        let whole = length / LANES * LANES;
+        for channel in (0..whole).step_by(LANES) {
+            self.piece.add::<LANES>(self.rows, self.columns, self.start, channel);
         }
-        for (sum, x) in sum_abs.block.iter_mut().zip(row) {
-            *sum += f64::from(x.abs());
+        for channel in whole..length {
+            self.piece.add::<1>(self.rows, self.columns, self.start, channel);
         }
-        for (sum, x) in sum_squares.block.iter_mut().zip(row) {
-            *sum += f64::from(*x) * f64::from(*x);
+    }
+}
+
+impl Piece {
+    /// The channels `channel..channel + N` of the piece: their sums stay in registers while the rows go by.
+    #[inline(always)]
+    fn add<const N: usize>(&mut self, rows: &[f32], columns: usize, start: usize, channel: usize) {
+        let place = channel..channel + N;
+        let of = |values: &[f64]| -> [f64; N] { std::array::from_fn(|lane| values[channel + lane]) };
+        let [mut sum, mut sum_abs, mut sum_squares] =
+            [of(&self.sums[0].block), of(&self.sums[1].block), of(&self.sums[2].block)];
+        let mut min: [f32; N] = std::array::from_fn(|lane| self.min[channel + lane]);
+        let mut max: [f32; N] = std::array::from_fn(|lane| self.max[channel + lane]);
+        for row in rows.chunks_exact(columns) {
+            let row: &[f32; N] = row[start + channel..][..N].try_into().expect("N channels");
+            for lane in 0..N {
+                let x = row[lane];
+                let wide = f64::from(x);
+                sum[lane] += wide;
+                sum_abs[lane] += wide.abs();
+                sum_squares[lane] += wide * wide;
+                min[lane] = if x < min[lane] { x } else { min[lane] };
+                max[lane] = if x > max[lane] { x } else { max[lane] };
+            }
         }
-        for (min, x) in self.min.iter_mut().zip(row) {
-            *min = if *x < *min { *x } else { *min };
+        for (block, sums) in self.sums.iter_mut().zip([sum, sum_abs, sum_squares]) {
+            block.block[place.clone()].copy_from_slice(&sums);
         }
-        for (max, x) in self.max.iter_mut().zip(row) {
-            *max = if *x > *max { *x } else { *max };
-        }
+        self.min[place.clone()].copy_from_slice(&min);
+        self.max[place].copy_from_slice(&max);
     }
 
     /// Adds the block sums to the totals and empties them.

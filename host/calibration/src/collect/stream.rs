@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::moments::Moments;
@@ -124,8 +123,5 @@ impl Blocks {
 /// Whether every value of a row is finite and not beyond [`LARGEST`].
 fn usable(row: &[f32]) -> bool {
     // No early end: such a loop runs in vectors, and rows that are dropped are rare. NaN compares false.
-    Arch::new().dispatch(
-        #[inline(always)]
-        || row.iter().fold(true, |good, x| good & (x.abs() <= LARGEST)),
-    )
+    row.iter().fold(true, |good, x| good & (x.abs() <= LARGEST))
 }
