@@ -5,6 +5,7 @@
 
 use crate::plan::Linear;
 use llmq_plugin_api::sdk::{Error, Kind};
+use serde_json::Value;
 
 /// A loader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,20 @@ impl Target {
         Ok(())
     }
 
+    /// Families that GPTQModel 7.7 loads without a word and then computes with weights that are not the folder's (seen;
+    /// transformers loads the first ones rightly through the same kernels).
+    pub fn misread(self, config: &Value) -> Option<String> {
+        let family = config.get("model_type").and_then(Value::as_str).filter(|_| self == Target::Any)?;
+        let (why, instead) = match family {
+            "phi3" | "glm4" => ("it splits gate_up_proj before it loads", "transformers, vLLM and SGLang do not"),
+            "mixtral" => ("it looks for experts under other names than Mixtral's", "vLLM and SGLang know them"),
+            _ => return None,
+        };
+        Some(format!(
+            "GPTQModel's own loader takes AWQ folders of {family} without a word and computes with other weights: {why}; {instead}"
+        ))
+    }
+
     /// Sentences about what only some loaders take.
     pub fn unusual(self, group: i64) -> Option<String> {
         let unknown = self == Target::Any && !GPU_GROUPS.contains(&group);
@@ -125,6 +140,16 @@ mod tests {
         );
         assert_eq!(verdict(Target::Any, 16, 96, -1), "");
         assert_eq!(verdict(Target::Any, 8, 96, 8), "");
+    }
+
+    #[test]
+    fn what_one_loader_misreads_is_told_where_no_loader_was_named() {
+        let config = |family: &str| serde_json::json!({ "model_type": family });
+        for family in ["phi3", "glm4", "mixtral"] {
+            assert!(Target::Any.misread(&config(family)).unwrap().contains(family));
+            assert_eq!(Target::Vllm.misread(&config(family)), None);
+        }
+        assert_eq!(Target::Any.misread(&config("llama")), None);
     }
 
     #[test]

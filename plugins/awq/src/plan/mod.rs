@@ -36,6 +36,7 @@ pub fn plan(model: &Model, choices: &Choices, request: &Request) -> Result<Layou
         return Err(Error::new(Kind::UnsupportedModel, message).hint("look at --modules-to-not-convert"));
     }
     let mut warnings: Vec<String> = choices.target.unusual(choices.group).into_iter().collect();
+    warnings.extend(choices.target.misread(&description.config));
     match transformers::loses(linears.iter().map(|linear| linear.module.as_str()), &description.config) {
         Some(lost) if choices.target == Target::Transformers => {
             return Err(Error::new(Kind::InvalidRequest, lost).subject("target").hint(transformers::HINT));
