@@ -8,6 +8,7 @@ mod linear;
 mod norm;
 mod rotate;
 mod scratch;
+mod tiled;
 
 use crate::{Activation, Attend, Device, ForwardError, Linear, NormValues, Rotation, Rows, Spread, Weights};
 use rayon::prelude::*;

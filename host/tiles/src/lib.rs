@@ -1,0 +1,41 @@
+//! Matrix products in bf16 tiles (AMX) at single precision.
+//!
+//! Some processors multiply tiles of bf16 numbers twenty times as fast as vectors of f32. Every f32 is the sum of three
+//! bf16 numbers, each two binary digits of magnitude below the half of the last place of the one before; of the nine
+//! products of such pieces, the six largest make what single precision makes. Weights stored in bf16 are one piece, those
+//! in F16 two, which leaves three and five products.
+//!
+//! | where | what |
+//! |---|---|
+//! | `lend` | [`Tiles`]: whether the processor has tiles, and Linux lends them |
+//! | `split` | an f32 in three pieces, exactly |
+//! | `lanes` | loops with the widest instructions |
+//! | `pack` | [`Left`], [`Right`]: matrices cut into pieces and tiles |
+//! | `kernel` | a cell of 32 x 32 sums, in assembly |
+//! | `product` | [`product`]: x W^T |
+//! | `gram` | [`Channels`]: cells of X^T X |
+//!
+//! # Errors
+//!
+//! With u = 2^-24: what is left out of a product x w is at most 2 u |x w|; the sums are those of f32 with fused
+//! multiply-add, 16 products in each of two chains, the two added, and that added to the sums before. Every sum's order is
+//! fixed: it depends on nothing but the number of summands.
+//!
+//! Tiles take numbers below 2^-126 for zero, pieces and products alike: factors below 2^-110 lose digits, and so do
+//! products. Infinite factors give infinity or NaN, never a finite number; NaN gives NaN.
+
+mod gram;
+mod kernel;
+mod lanes;
+mod lend;
+mod pack;
+mod product;
+mod split;
+#[cfg(test)]
+mod tests;
+
+pub use gram::Channels;
+pub use kernel::{CELL, Kernel};
+pub use lend::Tiles;
+pub use pack::{Left, Right};
+pub use product::product;
