@@ -1,4 +1,5 @@
-//! Speed of statistics in one thread: everything with a Gram matrix, everything without, and faer's triangular product.
+//! Speed of statistics in one thread: everything with a Gram matrix, everything without, and beside them faer's triangular
+//! product, and the products in tiles alone where the processor has any.
 //!
 //! `cargo bench -p llmq-calibration --bench gram -- [ROWS CHANNELS]` (2048 4096). CPU time, the median of five rounds that take
 //! turns; a useful operation is one multiplication and one addition of a value on or below the diagonal, or above it:
@@ -13,7 +14,8 @@
 
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, MatMut, MatRef, Par};
-use llmq_calibration::{Collector, Options};
+use llmq_calibration::{BLOCK_ROWS, Collector, Options};
+use llmq_tiles::{CELL, Channels, Tiles};
 
 const ROUNDS: usize = 5;
 
@@ -24,6 +26,19 @@ fn thread_seconds() -> f64 {
     nanoseconds.expect("a number") * 1e-9
 }
 
+/// All cells of the lower triangle, added to nothing.
+fn x_in_tiles(tiles: Tiles, channels: &mut Channels, values: &[f32], columns: usize) {
+    let mut cell = [0.0; CELL];
+    for rows in values.chunks(BLOCK_ROWS * columns) {
+        channels.fill(rows);
+        let kernel = tiles.enter();
+        for row in 0..columns.div_ceil(Channels::BLOCK) {
+            (0..=row).for_each(|column| channels.cell(&kernel, row, column, &mut cell));
+            std::hint::black_box(&cell);
+        }
+    }
+}
+
 fn main() {
     let sizes: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let (rows, columns) = if let [rows, columns] = sizes[..] { (rows, columns) } else { (2048, 4096) };
@@ -32,35 +47,40 @@ fn main() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
-    let x: Vec<f32> = (0..rows * columns).map(|_| noise()).collect();
+    let values: Vec<f32> = (0..rows * columns).map(|_| noise()).collect();
     let collector = |gram| {
         let made = Collector::new("text", "feed", columns, None, Options { gram, samples: 0 });
         made.expect("a size that can be gathered")
     };
     let (mut with, mut without) = (collector(true), collector(false));
     let mut product = vec![0.0f32; columns * columns];
-    let mut times = [[0.0; ROUNDS]; 3];
+    let mut times = [[0.0; ROUNDS]; 4];
+    let mut channels = Channels::new(BLOCK_ROWS, columns);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
     pool.install(|| {
         for round in 0..ROUNDS {
             let first = (round * rows) as u64;
             let start = thread_seconds();
-            with.update(&x, first).expect("in order");
+            with.update(&values, first).expect("in order");
             let gram = thread_seconds();
-            without.update(&x, first).expect("in order");
+            without.update(&values, first).expect("in order");
             let sums = thread_seconds();
             let whole = BlockStructure::Rectangular;
             let out = MatMut::from_row_major_slice_mut(&mut product, columns, columns);
-            let x = MatRef::from_row_major_slice(&x, rows, columns);
+            let x = MatRef::from_row_major_slice(&values, rows, columns);
             matmul(out, BlockStructure::TriangularLower, Accum::Replace, x.transpose(), whole, x, whole, 1.0, Par::Seq);
+            let triangle = thread_seconds();
+            if let Some(tiles) = Tiles::lent() {
+                x_in_tiles(tiles, &mut channels, &values, columns);
+            }
             let end = thread_seconds();
-            for (times, time) in times.iter_mut().zip([gram - start, sums - gram, end - sums]) {
+            for (times, time) in times.iter_mut().zip([gram - start, sums - gram, triangle - sums, end - triangle]) {
                 times[round] = time;
             }
         }
     });
     println!("{rows} rows of {columns} channels, one thread");
-    for (name, mut times) in ["all statistics", "without Gram", "faer, f32"].into_iter().zip(times) {
+    for (name, mut times) in ["all statistics", "without Gram", "faer, f32", "tiles alone"].into_iter().zip(times) {
         times.sort_by(f64::total_cmp);
         let seconds = times[ROUNDS / 2];
         let useful = rows as f64 * (columns as f64).powi(2) / seconds / 1e9;

@@ -4,8 +4,11 @@ use rayon::prelude::*;
 
 use crate::kernel::{CELL, Kernel};
 use crate::lanes::widest;
-use crate::pack::{BLOCK, DEPTH, LEFT_STEP, PIECES, Tile, step_of_pairs, transpose};
+use crate::pack::{BLOCK, DEPTH, LEFT_STEP, PIECES, Tile, step_of_pairs};
 use bytemuck::Zeroable;
+
+/// Blocks that one thread takes together, so that it reads more than two lines of a row at a time.
+const TOGETHER: usize = 4;
 
 /// Rows of X as blocks of 32 channels, ready to be multiplied with each other.
 #[derive(Debug)]
@@ -51,19 +54,25 @@ impl Channels {
         let count = rows.len() / columns;
         self.steps = count.div_ceil(DEPTH);
         assert!(self.steps <= self.room, "{count} rows where {} have room", self.room * DEPTH);
-        let block = self.room * LEFT_STEP;
-        let blocks = self.left.par_chunks_exact_mut(block).zip(self.right.par_chunks_exact_mut(block));
-        blocks.enumerate().for_each(|(block, (left, right))| {
-            let channels = block * BLOCK..columns.min((block + 1) * BLOCK);
-            let row = |row| if row < count { &rows[row * columns..][channels.clone()] } else { &[] };
+        let (block, steps) = (self.room * LEFT_STEP, self.steps);
+        let (left, right) = (self.left.par_chunks_mut(TOGETHER * block), self.right.par_chunks_mut(TOGETHER * block));
+        left.zip(right).enumerate().for_each(|(number, (left, right))| {
             widest(
                 #[inline(always)]
                 || {
-                    let steps = left.chunks_exact_mut(LEFT_STEP).zip(right.chunks_exact_mut(LEFT_STEP));
-                    for (step, (left, right)) in steps.enumerate().take(self.steps) {
-                        step_of_pairs::<PIECES>(row, step, right);
-                        left.copy_from_slice(right);
-                        left.iter_mut().for_each(transpose);
+                    for step in 0..steps {
+                        let blocks = left.chunks_exact_mut(block).zip(right.chunks_exact_mut(block));
+                        for (place, (left, right)) in blocks.enumerate() {
+                            let first = (number * TOGETHER + place) * BLOCK;
+                            let channels = first..columns.min(first + BLOCK);
+                            let row = |row| {
+                                if row < count { &rows[row * columns..][channels.clone()] } else { &[] }
+                            };
+                            let tiles = step * LEFT_STEP..(step + 1) * LEFT_STEP;
+                            let (left, right) = (&mut left[tiles.clone()], &mut right[tiles]);
+                            step_of_pairs::<PIECES>(row, step, right);
+                            left.iter_mut().zip(right).for_each(|(left, right)| *left = right.transposed());
+                        }
                     }
                 },
             );
@@ -76,6 +85,6 @@ impl Channels {
     /// If there is no such block, or there are no rows.
     pub fn cell(&self, kernel: &Kernel, row: usize, column: usize, sums: &mut [f32; CELL]) {
         let part = |block: usize| block * self.room * LEFT_STEP..(block * self.room + self.steps) * LEFT_STEP;
-        kernel.cell(&self.left[part(row)], &self.right[part(column)], PIECES, false, sums);
+        kernel.cell(&self.left[part(row)], &self.right[part(column)], PIECES, sums);
     }
 }

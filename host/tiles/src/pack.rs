@@ -122,7 +122,7 @@ impl Right {
                         2 => rows_of_pieces::<2>(rows, summands, tiles),
                         _ => rows_of_pieces::<3>(rows, summands, tiles),
                     }
-                    tiles.iter_mut().for_each(transpose);
+                    tiles.iter_mut().for_each(|tile| *tile = tile.transposed());
                 }
             },
         );
@@ -259,15 +259,17 @@ pub(crate) fn step_of_pairs<'a, const PIECES: usize>(
     }
 }
 
-/// Makes a tile of one side one of the other: transposes its 32-bit words, exchanging ever smaller squares.
-#[inline(always)]
-pub(crate) fn transpose(tile: &mut Tile) {
-    let mut words: [[u32; ROWS]; ROWS] = bytemuck::cast(tile.0);
-    square::<8>(&mut words);
-    square::<4>(&mut words);
-    square::<2>(&mut words);
-    square::<1>(&mut words);
-    tile.0 = bytemuck::cast(words);
+impl Tile {
+    /// Makes a tile of one side one of the other: transposes its 32-bit words, exchanging ever smaller squares.
+    #[inline(always)]
+    pub(crate) fn transposed(&self) -> Tile {
+        let mut words: [[u32; ROWS]; ROWS] = bytemuck::cast(self.0);
+        square::<8>(&mut words);
+        square::<4>(&mut words);
+        square::<2>(&mut words);
+        square::<1>(&mut words);
+        Tile(bytemuck::cast(words))
+    }
 }
 
 /// Exchanges the squares of `SIDE` words beside the diagonal.

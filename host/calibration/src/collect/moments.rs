@@ -1,5 +1,6 @@
 //! Sums, sums of absolute values and of squares, smallest and largest value of every channel.
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::BLOCK_ROWS;
@@ -62,14 +63,7 @@ impl Moments {
     pub(super) fn add(&mut self, rows: &[f32], columns: usize) {
         let (count, open) = (rows.len() / columns, self.open);
         self.pieces.par_iter_mut().enumerate().for_each(|(number, piece)| {
-            let start = number * PIECE;
-            let channels = start..start + piece.min.len();
-            for (number, row) in rows.chunks_exact(columns).enumerate() {
-                piece.add(&row[channels.clone()]);
-                if (open + number + 1) % BLOCK_ROWS == 0 {
-                    piece.close();
-                }
-            }
+            Arch::new().dispatch(Addition { piece, rows, columns, first: number * PIECE, open });
         });
         self.open = (open + count) % BLOCK_ROWS;
     }
@@ -89,7 +83,32 @@ impl Moments {
     }
 }
 
+/// Rows that a piece takes, in the widest vectors that the processor has: one after the other, thus the same bits.
+struct Addition<'a> {
+    piece: &'a mut Piece,
+    rows: &'a [f32],
+    columns: usize,
+    first: usize,
+    open: usize,
+}
+
+impl WithSimd for Addition<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let channels = self.first..self.first + self.piece.min.len();
+        for (number, row) in self.rows.chunks_exact(self.columns).enumerate() {
+            self.piece.add(&row[channels.clone()]);
+            if (self.open + number + 1) % BLOCK_ROWS == 0 {
+                self.piece.close();
+            }
+        }
+    }
+}
+
 impl Piece {
+    #[inline(always)]
     fn add(&mut self, row: &[f32]) {
         let [sum, sum_abs, sum_squares] = &mut self.sums;
         for (sum, x) in sum.block.iter_mut().zip(row) {
