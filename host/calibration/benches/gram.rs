@@ -27,7 +27,7 @@ fn thread_seconds() -> f64 {
 }
 
 /// All cells of the lower triangle, added to nothing.
-fn x_in_tiles(tiles: Tiles, channels: &mut Channels, values: &[f32], columns: usize) {
+fn in_tiles(tiles: Tiles, channels: &mut Channels, values: &[f32], columns: usize) {
     let mut cell = [0.0; CELL];
     for rows in values.chunks(BLOCK_ROWS * columns) {
         channels.fill(rows);
@@ -57,26 +57,31 @@ fn main() {
     let mut times = [[0.0; ROUNDS]; 4];
     let mut channels = Channels::new(BLOCK_ROWS, columns);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    // The system counts in ticks: many calls for what is short.
+    let repeats = ((1usize << 33) / (rows * columns * columns)).max(1);
+    let seconds = |body: &mut dyn FnMut(u64)| {
+        let start = thread_seconds();
+        (0..repeats as u64).for_each(body);
+        (thread_seconds() - start) / repeats as f64
+    };
     pool.install(|| {
         for round in 0..ROUNDS {
-            let first = (round * rows) as u64;
-            let start = thread_seconds();
-            with.update(&values, first).expect("in order");
-            let gram = thread_seconds();
-            without.update(&values, first).expect("in order");
-            let sums = thread_seconds();
+            let token = |repeat: u64| (round * repeats * rows) as u64 + repeat * rows as u64;
             let whole = BlockStructure::Rectangular;
-            let out = MatMut::from_row_major_slice_mut(&mut product, columns, columns);
             let x = MatRef::from_row_major_slice(&values, rows, columns);
-            matmul(out, BlockStructure::TriangularLower, Accum::Replace, x.transpose(), whole, x, whole, 1.0, Par::Seq);
-            let triangle = thread_seconds();
-            if let Some(tiles) = Tiles::lent() {
-                x_in_tiles(tiles, &mut channels, &values, columns);
-            }
-            let end = thread_seconds();
-            for (times, time) in times.iter_mut().zip([gram - start, sums - gram, triangle - sums, end - triangle]) {
-                times[round] = time;
-            }
+            let of = [
+                seconds(&mut |repeat| with.update(&values, token(repeat)).expect("in order")),
+                seconds(&mut |repeat| without.update(&values, token(repeat)).expect("in order")),
+                seconds(&mut |_| {
+                    let (out, lower) = (&mut product, BlockStructure::TriangularLower);
+                    let out = MatMut::from_row_major_slice_mut(out, columns, columns);
+                    matmul(out, lower, Accum::Replace, x.transpose(), whole, x, whole, 1.0, Par::Seq);
+                }),
+                seconds(&mut |_| {
+                    Tiles::lent().into_iter().for_each(|tiles| in_tiles(tiles, &mut channels, &values, columns));
+                }),
+            ];
+            times.iter_mut().zip(of).for_each(|(times, time)| times[round] = time);
         }
     });
     println!("{rows} rows of {columns} channels, one thread");
@@ -84,6 +89,6 @@ fn main() {
         times.sort_by(f64::total_cmp);
         let seconds = times[ROUNDS / 2];
         let useful = rows as f64 * (columns as f64).powi(2) / seconds / 1e9;
-        println!("{name:16} {seconds:8.3} s {useful:8.1} useful GF/s");
+        println!("{name:16} {seconds:8.4} s {useful:8.1} useful GF/s");
     }
 }

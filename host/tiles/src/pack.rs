@@ -198,23 +198,28 @@ fn resize(tiles: &mut Vec<Tile>, count: usize) {
     tiles.resize(count, Tile::zeroed());
 }
 
+/// 32 numbers where they lie, or fewer of them and zeros. Copied, even a whole line would be a call.
+#[inline(always)]
+fn line<'a>(values: &'a [f32], padded: &'a mut [f32; DEPTH]) -> &'a [f32; DEPTH] {
+    if let Ok(whole) = values.try_into() {
+        return whole;
+    }
+    padded[..values.len()].copy_from_slice(values);
+    padded
+}
+
 /// At most 32 rows, each number in so many pieces, a line of a tile for 32 numbers of a row.
 #[inline(always)]
 fn rows_of_pieces<const PIECES: usize>(rows: &[f32], summands: usize, tiles: &mut [Tile]) {
     for (step, tiles) in tiles.chunks_exact_mut(2 * PIECES).enumerate() {
         let width = DEPTH.min(summands - step * DEPTH);
         for number in 0..BLOCK {
-            let mut padded = [0.0; DEPTH];
             let from = number * summands + step * DEPTH;
-            if let Some(values) = rows.get(from..from + width) {
-                // A copy of fixed length is two loads; one of any length is a call.
-                match <&[f32; DEPTH]>::try_from(values) {
-                    Ok(values) => padded = *values,
-                    Err(_) => padded[..width].copy_from_slice(values),
-                }
-            }
+            let values = rows.get(from..from + width).unwrap_or_default();
+            let mut padded = [0.0; DEPTH];
+            let values = line(values, &mut padded);
             let mut lines = [[0; DEPTH]; 3];
-            for (at, x) in padded.iter().enumerate() {
+            for (at, x) in values.iter().enumerate() {
                 let [first, second, third] = split(*x);
                 (lines[0][at], lines[1][at], lines[2][at]) = (first, second, third);
             }
@@ -234,16 +239,12 @@ pub(crate) fn step_of_pairs<'a, const PIECES: usize>(
     tiles: &mut [Tile],
 ) {
     for pair in 0..ROWS {
-        let [even, odd] = [0, 1].map(|odd| {
-            let (mut padded, values) = ([0.0; BLOCK], row(step * DEPTH + 2 * pair + odd));
-            match <&[f32; BLOCK]>::try_from(values) {
-                Ok(values) => padded = *values,
-                Err(_) => padded[..values.len()].copy_from_slice(values),
-            }
-            padded
-        });
+        let mut padded = [[0.0; BLOCK]; 2];
+        let [first, second] = &mut padded;
+        let even = line(row(step * DEPTH + 2 * pair), first);
+        let odd = line(row(step * DEPTH + 2 * pair + 1), second);
         let mut words = [[0u32; BLOCK]; 3];
-        for (at, (even, odd)) in even.iter().zip(&odd).enumerate() {
+        for (at, (even, odd)) in even.iter().zip(odd).enumerate() {
             let (even, odd) = (split(*even), split(*odd));
             for piece in 0..3 {
                 words[piece][at] = u32::from(even[piece]) | u32::from(odd[piece]) << 16;

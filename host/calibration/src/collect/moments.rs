@@ -100,7 +100,7 @@ impl WithSimd for Addition<'_> {
         let channels = self.first..self.first + self.piece.min.len();
         for (number, row) in self.rows.chunks_exact(self.columns).enumerate() {
             self.piece.add(&row[channels.clone()]);
-            if (self.open + number + 1) % BLOCK_ROWS == 0 {
+            if (self.open + number + 1).is_multiple_of(BLOCK_ROWS) {
                 self.piece.close();
             }
         }

@@ -34,9 +34,12 @@ impl WithSimd for Cells<'_> {
                 block.cell(kernel, row / SIDE, column / SIDE, &mut cell);
                 for (channel, products) in (row..beyond).zip(cell.chunks_exact(SIDE)) {
                     let from = row_start(channel) - row_start(first) + column;
-                    // Of unknown length, because the compiler makes vectors of such a loop; of 32 it made single steps.
+                    // A plain loop of unknown length: of 32 the compiler made single steps, and a closure it left outside
+                    // of what is compiled for wide vectors.
                     let sums = &mut sums[from..from + SIDE.min(channel + 1 - column)];
-                    sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += f64::from(*product));
+                    for (sum, product) in sums.iter_mut().zip(products) {
+                        *sum += f64::from(*product);
+                    }
                 }
             }
         }

@@ -6,6 +6,7 @@
 //! not depend on the tokens beside it either; elsewhere faer's products in f32 do.
 
 use super::scratch::scratch;
+use super::spare;
 use super::tiled::{PIECES, in_tiles};
 use crate::{ForwardError, Linear, Rows, Storage, Weights};
 use faer::linalg::matmul::matmul;
@@ -38,7 +39,7 @@ fn linear_with(
             expected: linear.inputs,
         });
     }
-    let mut out = Rows::zeros(x.count(), linear.outputs);
+    let mut out = spare::rows(x.count(), linear.outputs);
     if out.values.is_empty() {
         return Ok(out);
     }
