@@ -73,8 +73,7 @@ impl Left {
         assert!(summands > 0 && values.len().is_multiple_of(summands), "{} numbers, {summands} a row", values.len());
         (self.rows, self.steps) = (values.len() / summands, summands.div_ceil(DEPTH));
         let block = self.steps * LEFT_STEP;
-        resize(&mut self.tiles, self.rows.div_ceil(BLOCK) * block);
-        let blocks = self.tiles.par_chunks_exact_mut(block);
+        let blocks = room(&mut self.tiles, self.rows.div_ceil(BLOCK) * block).par_chunks_exact_mut(block);
         blocks.zip(values.par_chunks(BLOCK * summands)).for_each(|(tiles, rows)| {
             widest(
                 #[inline(always)]
@@ -105,30 +104,40 @@ impl Left {
 }
 
 impl Right {
-    /// Takes the transpose of rows of `summands` numbers each: each row is a column of the factor.
+    /// Takes the transpose of rows of `summands` numbers each, in the threads of the pool that calls: each row is a column
+    /// of the factor.
     ///
     /// # Panics
     /// If there are no summands, or not whole rows.
     pub fn fill_transposed(&mut self, values: &[f32], summands: usize) {
         assert!(summands > 0 && values.len().is_multiple_of(summands), "{} numbers, {summands} a row", values.len());
+        let mut count = 1;
         widest(
             #[inline(always)]
-            || {
-                self.shape(values.len() / summands, summands, pieces(values));
-                let block = self.steps * 2 * self.pieces;
-                for (tiles, rows) in self.tiles.chunks_exact_mut(block).zip(values.chunks(BLOCK * summands)) {
-                    match self.pieces {
+            || count = pieces(values),
+        );
+        let step = 2 * count;
+        let block = summands.div_ceil(DEPTH) * step;
+        let blocks = self.shape(values.len() / summands, summands, count).par_chunks_exact_mut(block);
+        blocks.zip(values.par_chunks(BLOCK * summands)).for_each(|(tiles, rows)| {
+            widest(
+                #[inline(always)]
+                || {
+                    match count {
                         1 => rows_of_pieces::<1>(rows, summands, tiles),
                         2 => rows_of_pieces::<2>(rows, summands, tiles),
                         _ => rows_of_pieces::<3>(rows, summands, tiles),
                     }
-                    tiles.iter_mut().for_each(|tile| *tile = tile.transposed());
-                }
-            },
-        );
+                    for tile in &mut *tiles {
+                        *tile = tile.transposed();
+                    }
+                },
+            );
+        });
     }
 
-    /// Takes some columns of a row-major matrix, `width` numbers in a row for each summand.
+    /// Takes some columns of a row-major matrix, `width` numbers in a row for each summand, in the threads of the pool that
+    /// calls.
     ///
     /// # Panics
     /// If there are no summands, not whole rows, no columns, or columns beyond the last.
@@ -137,23 +146,33 @@ impl Right {
         let summands = values.len() / width;
         assert!(summands > 0 && !columns.is_empty(), "{summands} summands of columns {columns:?}");
         let row = |row: usize| &values[row * width..][columns.clone()];
+        let mut count = 1;
         widest(
             #[inline(always)]
             || {
-                let count = (0..summands).map(|summand| pieces(row(summand))).max();
-                self.shape(columns.len(), summands, count.unwrap_or(1));
-                for (number, tiles) in self.tiles.chunks_exact_mut(2 * self.pieces).enumerate() {
-                    let (block, step) = (number / self.steps, number % self.steps);
-                    let within = block * BLOCK..columns.len().min((block + 1) * BLOCK);
-                    let row = |summand| if summand < summands { &row(summand)[within.clone()] } else { &[] };
-                    match self.pieces {
-                        1 => step_of_pairs::<1>(row, step, tiles),
-                        2 => step_of_pairs::<2>(row, step, tiles),
-                        _ => step_of_pairs::<3>(row, step, tiles),
-                    }
+                for summand in 0..summands {
+                    count = count.max(pieces(row(summand)));
                 }
             },
         );
+        let steps = summands.div_ceil(DEPTH);
+        let blocks = self.shape(columns.len(), summands, count).par_chunks_exact_mut(steps * 2 * count);
+        blocks.enumerate().for_each(|(block, tiles)| {
+            let within = block * BLOCK..columns.len().min((block + 1) * BLOCK);
+            let row = |summand| if summand < summands { &row(summand)[within.clone()] } else { &[] };
+            widest(
+                #[inline(always)]
+                || {
+                    for (step, tiles) in tiles.chunks_exact_mut(2 * count).enumerate() {
+                        match count {
+                            1 => step_of_pairs::<1>(row, step, tiles),
+                            2 => step_of_pairs::<2>(row, step, tiles),
+                            _ => step_of_pairs::<3>(row, step, tiles),
+                        }
+                    }
+                },
+            );
+        });
     }
 
     /// Columns.
@@ -181,21 +200,22 @@ impl Right {
         &self.tiles[(first + steps.start) * step..(first + steps.end) * step]
     }
 
-    #[inline(always)]
-    fn shape(&mut self, columns: usize, summands: usize, pieces: usize) {
+    fn shape(&mut self, columns: usize, summands: usize, pieces: usize) -> &mut [Tile] {
         (self.columns, self.steps, self.pieces) = (columns, summands.div_ceil(DEPTH), pieces);
-        resize(&mut self.tiles, columns.div_ceil(BLOCK) * self.steps * 2 * pieces);
+        room(&mut self.tiles, columns.div_ceil(BLOCK) * self.steps * 2 * pieces)
     }
 }
 
-/// Makes room without clearing what lies there.
-fn resize(tiles: &mut Vec<Tile>, count: usize) {
+/// So many tiles of any content. Memory only grows: matrices of all sizes take turns in it, and clearing it for each
+/// would cost as much as filling it.
+fn room(tiles: &mut Vec<Tile>, count: usize) -> &mut [Tile] {
     if tiles.len() < count {
         // What is there need not be copied to another place.
         tiles.clear();
         tiles.reserve_exact(count);
+        tiles.resize(count, Tile::zeroed());
     }
-    tiles.resize(count, Tile::zeroed());
+    &mut tiles[..count]
 }
 
 /// 32 numbers where they lie, or fewer of them and zeros. Copied, even a whole line would be a call.

@@ -3,6 +3,10 @@
 /// The largest bits of a finite f32, without its sign, that round to a finite bf16.
 const ROUNDS_TO_FINITE: u32 = 0x7f7f_7fff;
 
+/// Half a unit in the last place of bf16, and what is kept of an f32.
+const HALF: u32 = 0x8000;
+const HEAD: u32 = 0xffff_0000;
+
 /// Bits of infinity.
 const INFINITE: u32 = 0x7f80_0000;
 
@@ -13,23 +17,17 @@ const INFINITE: u32 = 0x7f80_0000;
 /// what is lost is below 2^-133.
 #[inline(always)]
 pub(crate) fn split(x: f32) -> [u16; 3] {
-    let (first, rest) = piece(x);
-    let (second, rest) = piece(rest);
-    let (third, _) = piece(rest);
-    [first, second, third]
-}
-
-/// The nearest bf16, and what is left.
-#[inline(always)]
-fn piece(x: f32) -> (u16, f32) {
     let bits = x.to_bits();
     let magnitude = bits & 0x7fff_ffff;
     // Beyond what rounds to a finite number, digits are cut off; NaN keeps one that says so.
     let nan = if magnitude > INFINITE { 0x0040_0000 } else { 0 };
-    let round = if magnitude > ROUNDS_TO_FINITE { nan } else { 0x8000 };
-    let head = (if nan != 0 { bits | nan } else { bits.wrapping_add(round) }) & 0xffff_0000;
-    let rest = if magnitude >= INFINITE { 0.0 } else { x - f32::from_bits(head) };
-    ((head >> 16) as u16, rest)
+    let rounded = if magnitude > ROUNDS_TO_FINITE { bits | nan } else { bits.wrapping_add(HALF) };
+    let first = rounded & HEAD;
+    let rest = if magnitude >= INFINITE { 0.0 } else { x - f32::from_bits(first) };
+    // What is left is 2^-7 of a finite number at most: it rounds to a finite one.
+    let second = rest.to_bits().wrapping_add(HALF) & HEAD;
+    let third = (rest - f32::from_bits(second)).to_bits().wrapping_add(HALF);
+    [first, second, third].map(|bits| (bits >> 16) as u16)
 }
 
 /// How many pieces hold all of these exactly: 1 to 3.

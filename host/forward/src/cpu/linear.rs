@@ -125,7 +125,7 @@ mod tests {
             return;
         };
         for storage in [Storage::OutputRows, Storage::InputRows] {
-            for (tokens, inputs, outputs) in [(1, 1, 1), (5, 33, 300), (600, 40, 70), (1100, 100, 513)] {
+            for (tokens, inputs, outputs) in [(1, 1, 1), (5, 33, 300), (600, 40, 70), (700, 1030, 513)] {
                 let x = Rows { values: noise(tokens * inputs, 1), columns: inputs };
                 let weights = Table(noise((inputs + 2) * (outputs + 2), 2));
                 let row = if storage == Storage::OutputRows { inputs } else { outputs };
