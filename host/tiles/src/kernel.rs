@@ -5,6 +5,7 @@
 //! pieces on both sides are read 16 times a step, not 18. With one piece on the right it is 10 for 8, which costs 8 % of
 //! the time where matrices do not stay in the second cache, and makes errors half as large.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use crate::lend::Tiles;
@@ -13,7 +14,12 @@ use crate::pack::{BLOCK, LEFT_STEP, PIECES, Tile};
 /// Sums of a cell, row by row.
 pub const CELL: usize = BLOCK * BLOCK;
 
-/// A thread whose tile registers are set up; they are given back when this goes.
+thread_local! {
+    /// How many [`Kernel`]s this thread has.
+    static ENTERED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A thread whose tile registers are set up; they are given back when the last of these goes.
 #[derive(Debug)]
 pub struct Kernel {
     /// Registers belong to a thread.
@@ -23,14 +29,21 @@ pub struct Kernel {
 impl Tiles {
     /// Sets up this thread's tile registers. It costs as much as a few products of tiles; so set them up for many.
     pub fn enter(self) -> Kernel {
-        arch::set_up();
+        let entered = ENTERED.replace(ENTERED.get() + 1);
+        if entered == 0 {
+            arch::set_up();
+        }
         Kernel { _here: PhantomData }
     }
 }
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        arch::give_back();
+        let left = ENTERED.get() - 1;
+        ENTERED.set(left);
+        if left == 0 {
+            arch::give_back();
+        }
     }
 }
 

@@ -115,6 +115,16 @@ fn magnitudes_far_apart_do_not_hurt() {
 }
 
 #[test]
+fn a_thread_may_enter_twice() {
+    let Some(tiles) = tiles() else { return };
+    let (outer, x) = (tiles.enter(), noise(64, 17));
+    let once = by_tiles(tiles, &x, &x, 8);
+    assert_eq!(by_tiles(tiles, &x, &x, 8), once);
+    drop(outer);
+    assert_eq!(by_tiles(tiles, &x, &x, 8), once);
+}
+
+#[test]
 fn denormals_are_taken_for_zero() {
     let Some(tiles) = tiles() else { return };
     let y = by_tiles(tiles, &[1e-40, 1.0, 1.0, 1.0], &[1.0, 2.0], 2);
