@@ -86,8 +86,9 @@ mod arch {
 
     pub(super) fn give_back() {}
 
-    pub(super) unsafe fn cell(_: *const Tile, _: *const Tile, _: usize, _: usize, _: Place) {
-        unreachable!("tiles are lent by Linux on x86-64 alone");
+    pub(super) unsafe fn cell(_: *const Tile, _: *const Tile, _: usize, _: usize, place: Place) {
+        let Place { first, stride } = place;
+        unreachable!("tiles are lent by Linux on x86-64 alone: nothing goes to {first:?} with rows {stride} apart");
     }
 }
 
