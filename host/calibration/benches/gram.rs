@@ -1,4 +1,5 @@
-//! Speed of statistics in one thread: everything with a Gram matrix, everything without, and faer's triangular product.
+//! Speed of statistics in one thread: everything with a Gram matrix, everything without, and beside them faer's triangular
+//! product, and the products in tiles alone where the processor has any.
 //!
 //! `cargo bench -p llmq-calibration --bench gram -- [ROWS CHANNELS]` (2048 4096). CPU time, the median of five rounds that take
 //! turns; a useful operation is one multiplication and one addition of a value on or below the diagonal, or above it:
@@ -13,7 +14,8 @@
 
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, MatMut, MatRef, Par};
-use llmq_calibration::{Collector, Options};
+use llmq_calibration::{BLOCK_ROWS, Collector, Options};
+use llmq_tiles::{CELL, Channels, Tiles};
 
 const ROUNDS: usize = 5;
 
@@ -24,6 +26,19 @@ fn thread_seconds() -> f64 {
     nanoseconds.expect("a number") * 1e-9
 }
 
+/// All cells of the lower triangle, added to nothing.
+fn in_tiles(tiles: Tiles, channels: &mut Channels, values: &[f32], columns: usize) {
+    let mut cell = [0.0; CELL];
+    for rows in values.chunks(BLOCK_ROWS * columns) {
+        channels.fill(rows);
+        let kernel = tiles.enter();
+        for row in 0..columns.div_ceil(Channels::BLOCK) {
+            (0..=row).for_each(|column| channels.cell(&kernel, row, column, &mut cell));
+            std::hint::black_box(&cell);
+        }
+    }
+}
+
 fn main() {
     let sizes: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let (rows, columns) = if let [rows, columns] = sizes[..] { (rows, columns) } else { (2048, 4096) };
@@ -32,38 +47,48 @@ fn main() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
-    let x: Vec<f32> = (0..rows * columns).map(|_| noise()).collect();
+    let values: Vec<f32> = (0..rows * columns).map(|_| noise()).collect();
     let collector = |gram| {
         let made = Collector::new("text", "feed", columns, None, Options { gram, samples: 0 });
         made.expect("a size that can be gathered")
     };
     let (mut with, mut without) = (collector(true), collector(false));
     let mut product = vec![0.0f32; columns * columns];
-    let mut times = [[0.0; ROUNDS]; 3];
+    let mut times = [[0.0; ROUNDS]; 4];
+    let mut channels = Channels::new(BLOCK_ROWS, columns);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    // The system counts in ticks: many calls for what is short.
+    let repeats = ((1usize << 33) / (rows * columns * columns)).max(1);
+    let seconds = |body: &mut dyn FnMut(u64)| {
+        let start = thread_seconds();
+        (0..repeats as u64).for_each(body);
+        (thread_seconds() - start) / repeats as f64
+    };
     pool.install(|| {
         for round in 0..ROUNDS {
-            let first = (round * rows) as u64;
-            let start = thread_seconds();
-            with.update(&x, first).expect("in order");
-            let gram = thread_seconds();
-            without.update(&x, first).expect("in order");
-            let sums = thread_seconds();
+            let token = |repeat: u64| (round * repeats * rows) as u64 + repeat * rows as u64;
             let whole = BlockStructure::Rectangular;
-            let out = MatMut::from_row_major_slice_mut(&mut product, columns, columns);
-            let x = MatRef::from_row_major_slice(&x, rows, columns);
-            matmul(out, BlockStructure::TriangularLower, Accum::Replace, x.transpose(), whole, x, whole, 1.0, Par::Seq);
-            let end = thread_seconds();
-            for (times, time) in times.iter_mut().zip([gram - start, sums - gram, end - sums]) {
-                times[round] = time;
-            }
+            let x = MatRef::from_row_major_slice(&values, rows, columns);
+            let of = [
+                seconds(&mut |repeat| with.update(&values, token(repeat)).expect("in order")),
+                seconds(&mut |repeat| without.update(&values, token(repeat)).expect("in order")),
+                seconds(&mut |_| {
+                    let (out, lower) = (&mut product, BlockStructure::TriangularLower);
+                    let out = MatMut::from_row_major_slice_mut(out, columns, columns);
+                    matmul(out, lower, Accum::Replace, x.transpose(), whole, x, whole, 1.0, Par::Seq);
+                }),
+                seconds(&mut |_| {
+                    Tiles::lent().into_iter().for_each(|tiles| in_tiles(tiles, &mut channels, &values, columns));
+                }),
+            ];
+            times.iter_mut().zip(of).for_each(|(times, time)| times[round] = time);
         }
     });
     println!("{rows} rows of {columns} channels, one thread");
-    for (name, mut times) in ["all statistics", "without Gram", "faer, f32"].into_iter().zip(times) {
+    for (name, mut times) in ["all statistics", "without Gram", "faer, f32", "tiles alone"].into_iter().zip(times) {
         times.sort_by(f64::total_cmp);
         let seconds = times[ROUNDS / 2];
         let useful = rows as f64 * (columns as f64).powi(2) / seconds / 1e9;
-        println!("{name:16} {seconds:8.3} s {useful:8.1} useful GF/s");
+        println!("{name:16} {seconds:8.4} s {useful:8.1} useful GF/s");
     }
 }

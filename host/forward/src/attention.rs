@@ -33,6 +33,7 @@ pub(crate) fn attention<D: Device>(
             arrive(device, &[qkv.weight], x, observer)?;
             let joined = device.linear(x, qkv, weights)?;
             let [q, k, v] = fused_runs(attention, *order).map(|runs| device.columns(&joined, &runs));
+            device.discard(joined);
             clamp_normalise_rotate(device, attention, batch, Projected { q: q?, k: k?, v: v? })?
         }
     };
@@ -48,12 +49,15 @@ pub(crate) fn attention<D: Device>(
         sinks: attention.sinks.map(|sinks| sinks.load(batch.weights)).transpose()?,
     };
     let mut heads = device.attend(&projected.q, &projected.k, &projected.v, &attend)?;
-    drop(projected);
+    [projected.q, projected.k, projected.v].into_iter().for_each(|matrix| device.discard(matrix));
     if let Some(norm) = &attention.sub_norm {
-        heads = device.norm(&heads, &norm_values(norm, batch.weights)?, attention.output.inputs)?;
+        let normed = device.norm(&heads, &norm_values(norm, batch.weights)?, attention.output.inputs)?;
+        device.discard(std::mem::replace(&mut heads, normed));
     }
     arrive(device, &[attention.output.weight], &heads, observer)?;
-    device.linear(&heads, &attention.output, batch.weights)
+    let out = device.linear(&heads, &attention.output, batch.weights)?;
+    device.discard(heads);
+    Ok(out)
 }
 
 /// Columns of queries, keys and values in the outputs of one matrix.
@@ -91,7 +95,8 @@ fn clamp_normalise_rotate<D: Device>(
         [(&attention.q_norm, &mut projected.q), (&attention.k_norm, &mut projected.k)];
     for (norm, matrix) in norms {
         if let Some(HeadNorm { norm, group }) = norm {
-            *matrix = device.norm(matrix, &norm_values(norm, batch.weights)?, *group)?;
+            let normed = device.norm(matrix, &norm_values(norm, batch.weights)?, *group)?;
+            device.discard(std::mem::replace(matrix, normed));
         }
     }
     if let Some(rope) = &attention.rope {

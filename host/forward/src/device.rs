@@ -64,6 +64,11 @@ pub trait Device: Sync {
     /// Looks at a matrix.
     fn rows<'a>(&self, matrix: &'a Self::Matrix) -> Result<Cow<'a, Rows>, ForwardError>;
 
+    /// Takes a matrix back that nobody wants any more, so that its memory may serve another.
+    fn discard(&self, matrix: Self::Matrix) {
+        drop(matrix);
+    }
+
     /// x W^T + b.
     fn linear(&self, x: &Self::Matrix, linear: &Linear, weights: &dyn Weights) -> Result<Self::Matrix, ForwardError>;
 

@@ -25,7 +25,9 @@ pub(crate) fn block<D: Device>(
         UpGate::Halves(both) => {
             let (joined, half) = (device.linear(x, both, weights)?, both.outputs / 2);
             let cut = |from: usize| device.columns(&joined, std::slice::from_ref(&(from..from + half)));
-            (Some(cut(0)?), cut(half)?)
+            let cut = (Some(cut(0)?), cut(half)?);
+            device.discard(joined);
+            cut
         }
         UpGate::Alternating(both) => {
             let joined = device.linear(x, both, weights)?;
@@ -33,13 +35,15 @@ pub(crate) fn block<D: Device>(
         }
     };
     device.activate(block.activation, gate.as_ref(), &mut product)?;
-    drop(gate);
+    gate.into_iter().for_each(|gate| device.discard(gate));
     if let Some(norm) = &block.sub_norm {
-        product = device.norm(&product, &norm_values(norm, weights)?, block.down.inputs)?;
+        let normed = device.norm(&product, &norm_values(norm, weights)?, block.down.inputs)?;
+        device.discard(std::mem::replace(&mut product, normed));
     }
     let linears = &[block.down.weight];
     observer.arrive(Arrival { linears, expert, tokens, rows: &*device.rows(&product)? });
     let out = device.linear(&product, &block.down, weights)?;
+    device.discard(product);
     observer.leave(Arrival { linears, expert, tokens, rows: &*device.rows(&out)? });
     Ok(out)
 }

@@ -34,19 +34,24 @@ pub fn run_layer<D: Device>(
     let fed = match layer.arrangement {
         Arrangement::Sequential => {
             device.add(&mut x, &attended, layer.residual_scale)?;
+            normed.into_iter().for_each(|normed| device.discard(normed));
             let normed = normalise(device, layer.ffn_norm.as_ref(), &x, batch)?;
-            feed_forward(device, &layer.ffn, batch, normed.as_ref().unwrap_or(&x), observer)?
+            let fed = feed_forward(device, &layer.ffn, batch, normed.as_ref().unwrap_or(&x), observer)?;
+            normed.into_iter().for_each(|normed| device.discard(normed));
+            fed
         }
         Arrangement::Parallel => {
             let own = normalise(device, layer.ffn_norm.as_ref(), &x, batch)?;
             let arriving = own.as_ref().or(normed.as_ref()).unwrap_or(&x);
             let fed = feed_forward(device, &layer.ffn, batch, arriving, observer)?;
+            [own, normed].into_iter().flatten().for_each(|normed| device.discard(normed));
             device.add(&mut x, &attended, layer.residual_scale)?;
             fed
         }
     };
     let fed = normalise(device, layer.ffn_post_norm.as_ref(), &fed, batch)?.unwrap_or(fed);
     device.add(&mut x, &fed, layer.residual_scale)?;
+    [attended, fed].into_iter().for_each(|block| device.discard(block));
     device.download(x)
 }
 

@@ -10,7 +10,7 @@ mod stream;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::gram::Panels;
+use crate::gram::Block;
 use crate::record::{Entry, Source};
 use crate::{BLOCK_ROWS, MAX_COLUMNS, MAX_EXPERTS};
 use moments::Moments;
@@ -95,7 +95,7 @@ pub struct Collector {
     columns: usize,
     routed: bool,
     streams: Vec<Stream>,
-    scratch: Option<Panels>,
+    scratch: Option<Block>,
 }
 
 /// Bytes that a [`Collector`] holds, from its making on. Beside them a batch with dropped rows, and a batch that is
@@ -109,7 +109,7 @@ pub fn memory_bytes(columns: usize, experts: Option<usize>, options: Options) ->
     if options.gram {
         let triangle = columns_64.saturating_mul(columns_64.saturating_add(1)).saturating_mul(4);
         stream = stream.saturating_add(triangle).saturating_add(row.saturating_mul(BLOCK_ROWS as u64));
-        scratch = Panels::bytes(columns.min(MAX_COLUMNS));
+        scratch = Block::bytes(columns.min(MAX_COLUMNS));
     }
     stream.saturating_mul(experts.unwrap_or(1) as u64).saturating_add(scratch)
 }
@@ -136,7 +136,7 @@ impl Collector {
             None => vec![stream(None)],
             Some(count) => (0..count).map(|expert| stream(Some(expert))).collect(),
         };
-        let scratch = options.gram.then(|| Panels::new(columns));
+        let scratch = options.gram.then(|| Block::new(columns));
         Ok(Collector { feed: feed.to_owned(), columns, routed: experts.is_some(), streams, scratch })
     }
 
@@ -153,7 +153,7 @@ impl Collector {
     /// Bytes of the buffers as they are allocated now; [`memory_bytes`] says so beforehand.
     pub fn held_bytes(&self) -> u64 {
         let streams = self.streams.iter().map(Stream::held_bytes).sum::<u64>();
-        streams + self.scratch.as_ref().map_or(0, Panels::held_bytes)
+        streams + self.scratch.as_ref().map_or(0, Block::held_bytes)
     }
 
     /// Adds rows (row-major, `columns` each) of consecutive tokens from `first_token` on.

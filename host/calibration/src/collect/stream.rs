@@ -8,7 +8,7 @@ use super::moments::Moments;
 use super::reservoir::Reservoir;
 use super::{LARGEST, Options};
 use crate::BLOCK_ROWS;
-use crate::gram::{Gram, Panels, row_start};
+use crate::gram::{Block, Gram, row_start};
 use crate::record::Record;
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Stream {
     }
 
     /// Adds whole rows; `token` gives the index of each, ascending from `next_token`.
-    pub(super) fn add(&mut self, rows: &[f32], token: impl Fn(usize) -> u64, scratch: Option<&mut Panels>) {
+    pub(super) fn add(&mut self, rows: &[f32], token: impl Fn(usize) -> u64, scratch: Option<&mut Block>) {
         let columns = self.columns;
         let count = rows.len() / columns;
         if count == 0 {
@@ -80,7 +80,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn finish(mut self, scratch: Option<&mut Panels>) -> Record {
+    pub(super) fn finish(mut self, scratch: Option<&mut Block>) -> Record {
         if let (Some(blocks), Some(scratch)) = (&mut self.gram, scratch) {
             blocks.close(scratch);
         }
@@ -97,7 +97,7 @@ impl Stream {
 }
 
 impl Blocks {
-    fn add(&mut self, rows: &[f32], columns: usize, scratch: &mut Panels) {
+    fn add(&mut self, rows: &[f32], columns: usize, scratch: &mut Block) {
         let block = BLOCK_ROWS * columns;
         let missing = if self.open.is_empty() { 0 } else { (block - self.open.len()).min(rows.len()) };
         let (first, rest) = rows.split_at(missing);
@@ -112,7 +112,7 @@ impl Blocks {
         }
     }
 
-    fn close(&mut self, scratch: &mut Panels) {
+    fn close(&mut self, scratch: &mut Block) {
         if !self.open.is_empty() {
             self.gram.add(&self.open, scratch);
             self.open.clear();

@@ -7,6 +7,7 @@
 use super::exponential::{exp, tanh};
 use super::lanes::{largest, sum, widest};
 use super::scratch::scratch;
+use super::spare;
 use crate::{Attend, ForwardError, Rows};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -27,7 +28,7 @@ pub(super) fn attend(q: &Rows, k: &Rows, v: &Rows, attend: &Attend) -> Result<Ro
             return Err(ForwardError::Shape { what, found: rows.columns, expected });
         }
     }
-    let mut out = Rows::zeros(q.count(), heads * value_dim);
+    let mut out = spare::rows(q.count(), heads * value_dim);
     let matrices = [q, k, v].map(|m| MatRef::from_row_major_slice(&m.values, m.count(), m.columns));
     let whole = MatMut::from_row_major_slice_mut(&mut out.values, q.count(), heads * value_dim);
     whole.par_row_chunks_mut(length).enumerate().for_each(|(sample, out)| {

@@ -8,6 +8,8 @@ mod linear;
 mod norm;
 mod rotate;
 mod scratch;
+mod spare;
+mod tiled;
 
 use crate::{Activation, Attend, Device, ForwardError, Linear, NormValues, Rotation, Rows, Spread, Weights};
 use rayon::prelude::*;
@@ -34,6 +36,10 @@ impl Device for Cpu {
 
     fn rows<'a>(&self, matrix: &'a Rows) -> Result<Cow<'a, Rows>, ForwardError> {
         Ok(Cow::Borrowed(matrix))
+    }
+
+    fn discard(&self, matrix: Rows) {
+        spare::discard(matrix);
     }
 
     fn linear(&self, x: &Rows, linear: &Linear, weights: &dyn Weights) -> Result<Rows, ForwardError> {
@@ -88,7 +94,7 @@ impl Device for Cpu {
 
     fn columns(&self, x: &Rows, runs: &[Range<usize>]) -> Result<Rows, ForwardError> {
         let columns: usize = runs.iter().map(Range::len).sum();
-        let mut out = Rows::zeros(x.count(), columns);
+        let mut out = spare::rows(x.count(), columns);
         out.values.par_chunks_mut(columns).zip(x.values.par_chunks(x.columns)).for_each(|(out, row)| {
             let mut rest = out;
             for run in runs {
@@ -108,7 +114,7 @@ impl Device for Cpu {
     fn join_heads(&self, a: &Rows, a_dim: usize, b: &Rows, b_dim: usize) -> Result<Rows, ForwardError> {
         let heads = a.columns / a_dim;
         let shared = b.columns == b_dim;
-        let mut out = Rows::zeros(a.count(), heads * (a_dim + b_dim));
+        let mut out = spare::rows(a.count(), heads * (a_dim + b_dim));
         for (row, out) in out.values.chunks_exact_mut(heads * (a_dim + b_dim)).enumerate() {
             let (a, b) = (a.row(row), b.row(row));
             for (head, out) in out.chunks_exact_mut(a_dim + b_dim).enumerate() {

@@ -5,6 +5,7 @@
 
 use super::PIECE;
 use super::lanes::{sum, widest};
+use super::spare;
 use crate::{ForwardError, NormKind, NormValues, Rows};
 use rayon::prelude::*;
 
@@ -20,8 +21,10 @@ pub(super) fn norm(x: &Rows, norm: &NormValues, group: usize) -> Result<Rows, Fo
     if group == 0 || !columns.is_multiple_of(group) {
         return Err(ForwardError::Shape { what: "a norm's group", found: group, expected: columns });
     }
-    let mut out = x.clone();
-    out.values.par_chunks_mut(columns * PIECE).for_each(|rows| {
+    let mut out = spare::rows(x.count(), columns);
+    let pieces = out.values.par_chunks_mut(columns * PIECE);
+    pieces.zip(x.values.par_chunks(columns * PIECE)).for_each(|(rows, x)| {
+        rows.copy_from_slice(x);
         widest(
             #[inline(always)]
             || {

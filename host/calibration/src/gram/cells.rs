@@ -1,0 +1,47 @@
+//! Products of channels over a block of rows in tiles: cell by cell in f32, then in f64.
+
+use llmq_tiles::{CELL, Channels, Kernel};
+use pulp::{Simd, WithSimd};
+
+use super::packed::row_start;
+
+/// Adds the products of a band of channels with all channels up to their own to a piece of a packed lower triangle.
+pub(super) struct Cells<'a> {
+    /// This thread's registers.
+    pub(super) kernel: &'a Kernel,
+    /// The block of rows.
+    pub(super) block: &'a Channels,
+    /// First channel of the band, a multiple of 32.
+    pub(super) first: usize,
+    /// Channels of the band.
+    pub(super) channels: usize,
+    /// The band's rows of the triangle, behind each other.
+    pub(super) sums: &'a mut [f64],
+}
+
+impl WithSimd for Cells<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Cells { kernel, block, first, channels, sums } = self;
+        const SIDE: usize = Channels::BLOCK;
+        let beyond = first + channels;
+        let mut cell = [0.0f32; CELL];
+        // A block of columns meets the band's rows one after the other, which stay in the second cache.
+        for column in (0..beyond).step_by(SIDE) {
+            for row in (first..beyond).step_by(SIDE).filter(|row| *row >= column) {
+                block.cell(kernel, row / SIDE, column / SIDE, &mut cell);
+                for (channel, products) in (row..beyond).zip(cell.chunks_exact(SIDE)) {
+                    let from = row_start(channel) - row_start(first) + column;
+                    // A plain loop of unknown length: of 32 the compiler made single steps, and a closure it left outside
+                    // of what is compiled for wide vectors.
+                    let sums = &mut sums[from..from + SIDE.min(channel + 1 - column)];
+                    for (sum, product) in sums.iter_mut().zip(products) {
+                        *sum += f64::from(*product);
+                    }
+                }
+            }
+        }
+    }
+}
