@@ -26,13 +26,14 @@ pub(crate) fn size_unless(weights: &[f32], gram: &[f32], columns: usize, stop: &
             return None;
         }
         let width = TILE.min(columns - start);
-        let mut product = Mat::<f32>::zeros(rows, width);
-        let (above, here) = (g.submatrix(0, start, start, width), g.submatrix(start, start, width, width));
-        matmul(product.as_mut(), Accum::Replace, w.subcols(0, start), above, 2.0, Par::Seq);
-        matmul(product.as_mut(), Accum::Add, w.subcols(start, width), here, 1.0, Par::Seq);
-        for column in 0..width {
-            for row in 0..rows {
-                sum += f64::from(product[(row, column)]) * f64::from(w[(row, start + column)]);
+        // Rows of G, which is symmetric, lie in one piece each: its columns took twice as long.
+        let (before, here) = (g.submatrix(start, 0, width, start), g.submatrix(start, start, width, width));
+        let mut product = Mat::<f32>::zeros(width, rows);
+        matmul(product.as_mut(), Accum::Replace, before, w.subcols(0, start).transpose(), 2.0, Par::Seq);
+        matmul(product.as_mut(), Accum::Add, here, w.subcols(start, width).transpose(), 1.0, Par::Seq);
+        for row in 0..rows {
+            for column in 0..width {
+                sum += f64::from(product[(column, row)]) * f64::from(w[(row, start + column)]);
             }
         }
     }

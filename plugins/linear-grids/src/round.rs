@@ -18,6 +18,9 @@ use faer::{Accum, MatMut, MatRef, Par};
 /// Columns whose errors are collected before they go into all later columns.
 const BLOCK: usize = 128;
 
+/// Columns that are turned from rows into lines, or back, together: their lines stay in the second cache.
+const TURNED: usize = 64;
+
 /// Stacks of [`LANES`] rows that share a product: with 32 rows products ran at a quarter of their speed with 256.
 const STACKS: usize = 8;
 
@@ -90,9 +93,12 @@ impl Panel {
         let columns = factor.columns();
         let stacks = rows.len().div_ceil(LANES * columns);
         let mut weights = vec![ZERO; columns * stacks];
-        for (stack, rows) in rows.chunks(LANES * columns).enumerate() {
-            for (lane, row) in rows.chunks(columns).enumerate() {
-                row.iter().zip(weights.chunks_mut(stacks)).for_each(|(weight, lines)| lines[stack][lane] = *weight);
+        for (tile, lines) in weights.chunks_mut(TURNED * stacks).enumerate() {
+            for (number, row) in rows.chunks(columns).enumerate() {
+                let (stack, lane) = (number / LANES, number % LANES);
+                for (weight, lines) in row[tile * TURNED..].iter().zip(lines.chunks_exact_mut(stacks)) {
+                    lines[stack][lane] = *weight;
+                }
             }
         }
         Panel {
@@ -193,10 +199,19 @@ impl Panel {
     }
 
     fn put(&self, rows: usize, rounded: &mut Rounded) {
+        let columns = self.codes.len() / self.stacks;
+        let first = rounded.codes.len();
+        rounded.codes.resize(first + rows * columns, 0);
+        for (tile, lines) in self.codes.chunks(TURNED * self.stacks).enumerate() {
+            for (row, codes) in rounded.codes[first..].chunks_mut(columns).enumerate() {
+                let (stack, lane) = (row / LANES, row % LANES);
+                for (code, lines) in codes[tile * TURNED..].iter_mut().zip(lines.chunks_exact(self.stacks)) {
+                    *code = lines[stack][lane] as u8;
+                }
+            }
+        }
         for row in 0..rows {
             let (stack, lane) = (row / LANES, row % LANES);
-            let of_row = |lines: &[Line]| lines[stack][lane] as u8;
-            rounded.codes.extend(self.codes.chunks(self.stacks).map(of_row));
             rounded.steps.extend(self.steps.chunks(self.stacks).map(|steps| steps[stack][lane]));
         }
     }
