@@ -33,6 +33,17 @@ fn rooms_are_small_and_have_telling_names() {
 }
 
 #[test]
+fn a_clone_stays_small() {
+    /// Bytes of all files together.
+    const MOST: u64 = 30_000_000;
+    let size = |file: &std::path::PathBuf| std::fs::metadata(repository::root().join(file)).expect("readable").len();
+    let files = repository::files();
+    let largest = files.iter().max_by_key(|file| size(file)).expect("files");
+    let total: u64 = files.iter().map(size).sum();
+    assert!(total <= MOST, "{total} bytes lie in the checkout, most of them in {}", largest.display());
+}
+
+#[test]
 fn unsafe_stands_only_where_it_must() {
     // mmap, plugin loading, SIMD, CUDA and the foreign functions of differential tests.
     const ALLOWED: &[&str] = &[

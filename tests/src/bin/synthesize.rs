@@ -8,7 +8,8 @@ use std::path::Path;
 
 fn main() -> std::io::Result<()> {
     let mut args = std::env::args().skip(1);
-    let out = args.next().unwrap_or_else(|| usage("an output folder is needed"));
+    // A flag in its place, `--help` too, would become a folder of that name.
+    let out = args.next().filter(|out| !out.starts_with('-')).unwrap_or_else(|| usage("an output folder is needed"));
     let mut shape = Shape::TINY_LLAMA;
     let mut sparse = false;
     while let Some(flag) = args.next() {
