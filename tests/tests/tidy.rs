@@ -52,7 +52,7 @@ fn unsafe_stands_only_where_it_must() {
         "host/src/plugins/",
         "host/src/model/mapping.rs",
         "host/src/job/mapping.rs",
-        "host/tiles/src/",
+        "plugin-api/tiles/src/",
         "plugins/ggml-blocks/src/dispatch.rs",
         "plugins/ggml-blocks/src/lanes/",
         "plugins/ggml-blocks/tests/",

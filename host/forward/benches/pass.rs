@@ -102,7 +102,7 @@ fn main() {
         for layer in &layers {
             for values in states.values.chunks(tokens * WIDTH) {
                 let rows = Rows { values: values.to_vec(), columns: WIDTH };
-                run_layer(&Cpu, layer, batch, rows, &mut Nobody).expect("a pass");
+                run_layer(&Cpu::default(), layer, batch, rows, &mut Nobody).expect("a pass");
             }
         }
     };

@@ -25,9 +25,8 @@ pub(crate) fn attention<D: Device>(
         Projections::Latent(low_rank) => latent(device, attention, low_rank, batch, x, observer)?,
         Projections::Separate { q, k, v } => {
             arrive(device, &[q.weight, k.weight, v.weight], x, observer)?;
-            let linear = |linear| device.linear(x, linear, weights);
-            let projected = Projected { q: linear(q)?, k: linear(k)?, v: linear(v)? };
-            clamp_normalise_rotate(device, attention, batch, projected)?
+            let [q, k, v] = device.linear_of_each(x, [q, k, v], weights)?;
+            clamp_normalise_rotate(device, attention, batch, Projected { q, k, v })?
         }
         Projections::Fused { qkv, order } => {
             arrive(device, &[qkv.weight], x, observer)?;

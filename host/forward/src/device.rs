@@ -69,8 +69,32 @@ pub trait Device: Sync {
         drop(matrix);
     }
 
-    /// x W^T + b.
-    fn linear(&self, x: &Self::Matrix, linear: &Linear, weights: &dyn Weights) -> Result<Self::Matrix, ForwardError>;
+    /// x W^T + b of every linear layer, in their order.
+    fn linears(
+        &self,
+        x: &Self::Matrix,
+        linears: &[&Linear],
+        weights: &dyn Weights,
+    ) -> Result<Vec<Self::Matrix>, ForwardError>;
+
+    /// x W^T + b of one.
+    fn linear(&self, x: &Self::Matrix, linear: &Linear, weights: &dyn Weights) -> Result<Self::Matrix, ForwardError> {
+        let mut all = self.linears(x, &[linear], weights)?;
+        let found = all.len();
+        all.pop().ok_or(ForwardError::Shape { what: "the results of a linear layer", found, expected: 1 })
+    }
+
+    /// x W^T + b of `N` of them.
+    fn linear_of_each<const N: usize>(
+        &self,
+        x: &Self::Matrix,
+        linears: [&Linear; N],
+        weights: &dyn Weights,
+    ) -> Result<[Self::Matrix; N], ForwardError> {
+        let all = self.linears(x, &linears, weights)?;
+        let found = all.len();
+        all.try_into().map_err(|_| ForwardError::Shape { what: "the results of linear layers", found, expected: N })
+    }
 
     /// Normalises groups of `group` neighbouring columns.
     fn norm(&self, x: &Self::Matrix, norm: &NormValues, group: usize) -> Result<Self::Matrix, ForwardError>;

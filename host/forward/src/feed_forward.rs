@@ -21,7 +21,10 @@ pub(crate) fn block<D: Device>(
     observer.arrive(Arrival { linears, expert, tokens, rows: &*device.rows(x)? });
     let (gate, mut product) = match &block.up {
         UpGate::Up(up) => (None, device.linear(x, up, weights)?),
-        UpGate::Both { gate, up } => (Some(device.linear(x, gate, weights)?), device.linear(x, up, weights)?),
+        UpGate::Both { gate, up } => {
+            let [gate, up] = device.linear_of_each(x, [gate, up], weights)?;
+            (Some(gate), up)
+        }
         UpGate::Halves(both) => {
             let (joined, half) = (device.linear(x, both, weights)?, both.outputs / 2);
             let cut = |from: usize| device.columns(&joined, std::slice::from_ref(&(from..from + half)));

@@ -33,6 +33,7 @@ pub use embed::embed;
 pub use error::ForwardError;
 pub use head::{final_norm, logits};
 pub use layer::{Batch, run_layer};
+pub use llmq_tiles::Precision;
 pub use network::*;
 pub use observe::{Arrival, Nobody, Observer, Tokens};
 pub use rope::{Extension, Rope, Rotation};

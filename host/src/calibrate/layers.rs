@@ -95,7 +95,7 @@ fn run(
     let description = subject.weights().description();
     let text = samples.report.digest.as_str();
     let layers = subject.network.layers.len();
-    let pass = Pass::new(subject, samples, services);
+    let pass = Pass::calibrating(subject, samples, services);
     let mut states = pass.embedded(&Room::new(spec.memory_limit, 1))?;
     let (mut entries, mut peaks) = (Vec::new(), Vec::new());
     for layer in 0..layers {

@@ -141,7 +141,7 @@ fn short_pass(
     samples: &Samples,
     services: &Services<'_>,
 ) -> Result<Vec<(u32, Peaks)>, Failure> {
-    let mut pass = Pass { weights, ..Pass::new(subject, samples, services) };
+    let mut pass = Pass { weights, ..Pass::calibrating(subject, samples, services) };
     let first = pass.batches().next().unwrap_or(0..0);
     pass.tokens = &samples.tokens[first];
     let mut states = pass.embedded(&Room::new(None, 1))?;

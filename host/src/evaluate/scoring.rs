@@ -47,7 +47,7 @@ fn tiles<'a>(samples: &'a Samples, spec: &EvaluationSpec, at_once: usize) -> imp
 fn logits_of(subject: &Subject, states: &mut States, tile: &Tile<'_>, length: usize) -> Result<Rows, Failure> {
     let rows = states.read(tile.chunk * length + tile.rows.start, tile.rows.len())?;
     let weights = SourceRows(subject.weights());
-    logits(&Cpu, &subject.network.head, rows, &weights, &mut Nobody).map_err(pass::failure)
+    logits(&Cpu::default(), &subject.network.head, rows, &weights, &mut Nobody).map_err(pass::failure)
 }
 
 /// Scores one model, and keeps its log-probabilities if that is wanted.

@@ -13,13 +13,13 @@ use crate::event::Observer as Listener;
 use crate::failure::{Class, Failure};
 use crate::job::{JobSource, Weights};
 use crate::network::{SourceRows, network};
-use llmq_forward::{Batch, Cpu, ForwardError, Network, Observer, Rows, embed, final_norm, run_layer};
+use llmq_forward::{Batch, Cpu, ForwardError, Network, Observer, Precision, Rows, embed, final_norm, run_layer};
 use std::ops::Range;
 use until::{Enough, Until};
 
 /// Tokens of a batch, if samples are shorter. Half of what a layer's widest matrices hold at once is proportional to it:
 /// 2048 tokens of a 7 G-weight model take 0.5 GB, and make products large enough to run at full speed.
-const BATCH_TOKENS: usize = 2048;
+const BATCH_TOKENS: usize = 512;
 
 /// A model with what it computes.
 pub struct Subject {
@@ -63,6 +63,8 @@ pub struct Pass<'a> {
     pub tokens: &'a [u32],
     /// Tokens of a sample.
     pub length: usize,
+    /// Of products, where the processor has a choice.
+    pub precision: Precision,
     /// Threads.
     pub pool: &'a rayon::ThreadPool,
     /// The wish to stop.
@@ -80,16 +82,22 @@ impl Watch for llmq_forward::Nobody {
 }
 
 impl<'a> Pass<'a> {
-    /// Samples on their way through a model.
+    /// Samples on their way through a model, at single precision.
     pub fn new(subject: &'a Subject, samples: &'a llmq_text::Samples, services: &Services<'a>) -> Pass<'a> {
         Pass {
             network: &subject.network,
             weights: subject.weights(),
             tokens: &samples.tokens,
             length: samples.seqlen,
+            precision: Precision::Bits24,
             pool: services.pool,
             cancel: services.cancel,
         }
+    }
+
+    /// The same for a calibration, which looks at sums over many tokens: 16 bits are twice as many as the peers' models have.
+    pub fn calibrating(subject: &'a Subject, samples: &'a llmq_text::Samples, services: &Services<'a>) -> Pass<'a> {
+        Pass { precision: Precision::Bits16, ..Pass::new(subject, samples, services) }
     }
 
     /// Tokens of the batches, in order.
@@ -116,9 +124,9 @@ impl<'a> Pass<'a> {
         let units = &self.weights.description().units;
         let unit = |layer: usize| units.iter().position(|unit| unit.layer == u32::try_from(layer).ok());
         unit(layer + 1).into_iter().for_each(|next| self.weights.will_need(next));
-        let rows = SourceRows(self.weights);
+        let (device, rows) = (Cpu::new(self.precision), SourceRows(self.weights));
         for batch in self.batches() {
-            let leaving = self.run(layer, &rows, batch.clone(), states, watch)?.map_err(failure)?;
+            let leaving = self.run(&device, layer, &rows, batch.clone(), states, watch)?.map_err(failure)?;
             states.write(batch.start, &leaving)?;
         }
         unit(layer).into_iter().for_each(|done| self.weights.done_with(done, false));
@@ -133,7 +141,8 @@ impl<'a> Pass<'a> {
         states: &mut States,
         watch: &mut (dyn Watch + Send),
     ) -> Result<Rows, Failure> {
-        self.run(layer, &SourceRows(self.weights), tokens, states, watch)?.map_err(failure)
+        let device = Cpu::new(self.precision);
+        self.run(&device, layer, &SourceRows(self.weights), tokens, states, watch)?.map_err(failure)
     }
 
     /// Takes all samples through a layer for whoever watches, up to the linear layers of these tensors, whose weights are not
@@ -146,8 +155,9 @@ impl<'a> Pass<'a> {
         watch: &mut (dyn Watch + Send),
     ) -> Result<(), Failure> {
         let rows = Until { rows: SourceRows(self.weights), tensors: until };
+        let device = Cpu::new(self.precision);
         for batch in self.batches() {
-            match self.run(layer, &rows, batch, states, watch)? {
+            match self.run(&device, layer, &rows, batch, states, watch)? {
                 Ok(_) => {}
                 Err(ForwardError::Weights(error)) if error.is::<Enough>() => {}
                 Err(error) => return Err(failure(error)),
@@ -159,6 +169,7 @@ impl<'a> Pass<'a> {
     /// One batch; the inner error is that of the forward pass.
     fn run(
         &self,
+        device: &Cpu,
         layer: usize,
         weights: &dyn llmq_forward::Weights,
         tokens: Range<usize>,
@@ -169,7 +180,7 @@ impl<'a> Pass<'a> {
         watch.batch(tokens.clone());
         let arriving = states.read(tokens.start, tokens.len())?;
         let batch = Batch { length: self.length, weights };
-        Ok(self.pool.install(|| run_layer(&Cpu, &self.network.layers[layer], batch, arriving, watch)))
+        Ok(self.pool.install(|| run_layer(device, &self.network.layers[layer], batch, arriving, watch)))
     }
 
     /// The norm behind the last layer.
@@ -178,7 +189,7 @@ impl<'a> Pass<'a> {
         for batch in self.batches() {
             self.go_on()?;
             let arriving = states.read(batch.start, batch.len())?;
-            let run = || final_norm(&Cpu, self.network, arriving, &rows);
+            let run = || final_norm(&Cpu::new(self.precision), self.network, arriving, &rows);
             states.write(batch.start, &self.pool.install(run).map_err(failure)?)?;
         }
         Ok(())

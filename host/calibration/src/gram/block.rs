@@ -1,6 +1,7 @@
 //! A block of rows as the processor's way of multiplying wants it.
 
-use llmq_tiles::{Channels, Tiles};
+use llmq_tiles::{Channels, ChannelsPart, Tiles};
+use rayon::prelude::*;
 
 use super::BAND;
 use super::panels::Panels;
@@ -48,7 +49,7 @@ impl Block {
     pub(super) fn fill(&mut self, rows: &[f32], columns: usize) {
         match self {
             Block::Vectors(panels) => panels.fill(rows, columns),
-            Block::Tiles(_, channels) => channels.fill(rows),
+            Block::Tiles(_, channels) => channels.parts(rows).into_par_iter().for_each(ChannelsPart::fill),
         }
     }
 

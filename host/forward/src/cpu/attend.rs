@@ -2,22 +2,43 @@
 //!
 //! Vaswani et al., arXiv 1706.03762: softmax(scale q k^T) v, here causal; optionally only the last `window` tokens, scores
 //! capped (Gemma 2, arXiv 2408.00118), and a sink per head that takes a share of the softmax. Keys outside the window
-//! of a whole tile are not multiplied at all.
+//! of a whole tile are not multiplied at all. Products are made in tile registers where the processor has them; keys and
+//! values are cut into pieces once for all query heads that share them.
 
-use super::exponential::{exp, tanh};
-use super::lanes::{largest, sum, widest};
-use super::scratch::scratch;
+use super::lanes::widest;
+use super::scratch::{keys, left, scratch, values};
+use super::softmax::Scores;
 use super::spare;
 use crate::{Attend, ForwardError, Rows};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use llmq_tiles::{Left, Precision, Right, Start, Tiles, product};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Queries of a tile.
-const QUERIES: usize = 64;
+const QUERIES: usize = 32;
+/// Keys of the blocks that tile registers hold.
+const BLOCK: usize = Left::BLOCK;
 
 /// Attended values: a row per token, heads side by side.
-pub(super) fn attend(q: &Rows, k: &Rows, v: &Rows, attend: &Attend) -> Result<Rows, ForwardError> {
+pub(super) fn attend(
+    precision: Precision,
+    q: &Rows,
+    k: &Rows,
+    v: &Rows,
+    attend: &Attend,
+) -> Result<Rows, ForwardError> {
+    attend_with(Tiles::lent().map(|tiles| (tiles, precision)), q, k, v, attend)
+}
+
+fn attend_with(
+    tiles: Option<(Tiles, Precision)>,
+    q: &Rows,
+    k: &Rows,
+    v: &Rows,
+    attend: &Attend,
+) -> Result<Rows, ForwardError> {
     let Attend { length, heads, kv_heads, head_dim, value_dim, .. } = *attend;
     for (what, rows, expected) in [
         ("a row of queries", q, heads * head_dim),
@@ -31,58 +52,138 @@ pub(super) fn attend(q: &Rows, k: &Rows, v: &Rows, attend: &Attend) -> Result<Ro
     let mut out = spare::rows(q.count(), heads * value_dim);
     let matrices = [q, k, v].map(|m| MatRef::from_row_major_slice(&m.values, m.count(), m.columns));
     let whole = MatMut::from_row_major_slice_mut(&mut out.values, q.count(), heads * value_dim);
+    let group = heads / kv_heads;
     whole.par_row_chunks_mut(length).enumerate().for_each(|(sample, out)| {
-        let rows = sample * length;
-        out.par_col_chunks_mut(value_dim).enumerate().for_each(|(head, mut out)| {
-            let kv_head = head / (heads / kv_heads);
-            let [q, k, v] = [(head, head_dim), (kv_head, head_dim), (kv_head, value_dim)];
-            let cut = |m: usize, (head, dim): (usize, usize)| matrices[m].submatrix(rows, head * dim, length, dim);
-            let (q, k, v) = (cut(0, q), cut(1, k), cut(2, v));
-            let sink = attend.sinks.as_ref().map(|sinks| sinks[head]);
-            scratch(QUERIES * length, |scores| {
-                for first in (0..length).step_by(QUERIES) {
-                    let queries = QUERIES.min(length - first);
-                    let last = first + queries;
-                    let seen = attend.window.map_or(0, |window| (first + 1).saturating_sub(window));
-                    let keys = last - seen;
-                    let scores = &mut scores[..queries * keys];
-                    let tile = MatMut::from_row_major_slice_mut(scores, queries, keys);
-                    let (q, k) = (q.subrows(first, queries), k.subrows(seen, keys));
-                    matmul(tile, Accum::Replace, q, k.transpose(), attend.scale, Par::Seq);
-                    widest(
-                        #[inline(always)]
-                        || {
-                            for (query, row) in scores.chunks_exact_mut(keys).enumerate() {
-                                let position = first + query;
-                                let from = attend.window.map_or(0, |window| (position + 1).saturating_sub(window));
-                                softmax(row, from - seen..position + 1 - seen, attend.cap, sink);
-                            }
-                        },
-                    );
-                    let tile = MatRef::from_row_major_slice(scores, queries, keys);
-                    let out = out.as_mut().subrows_mut(first, queries);
-                    matmul(out, Accum::Replace, tile, v.subrows(seen, keys), 1.0, Par::Seq);
-                }
-            });
+        out.par_col_chunks_mut(group * value_dim).enumerate().for_each(|(kv_head, out)| {
+            let cut = |m: usize, head: usize, dim: usize| {
+                matrices[m].submatrix(sample * length, head * dim, length, dim)
+            };
+            let shared = Shared { keys: cut(1, kv_head, head_dim), values: cut(2, kv_head, value_dim), attend };
+            let (mut rest, mut of_heads) = (out, Vec::with_capacity(group));
+            for head in kv_head * group..(kv_head + 1) * group {
+                let (out, more) = rest.split_at_col_mut(value_dim);
+                let sink = attend.sinks.as_ref().map(|sinks| sinks[head]);
+                of_heads.push(Head { queries: cut(0, head, head_dim), sink, out });
+                rest = more;
+            }
+            shared.attend(tiles, &mut of_heads);
         });
     });
     Ok(out)
 }
 
-/// Softmax of what is seen, zero elsewhere.
-#[inline(always)]
-fn softmax(row: &mut [f32], seen: std::ops::Range<usize>, cap: Option<f32>, sink: Option<f32>) {
-    row[..seen.start].fill(0.0);
-    row[seen.end..].fill(0.0);
-    let row = &mut row[seen];
-    if let Some(cap) = cap {
-        row.iter_mut().for_each(|x| *x = cap * tanh(*x / cap));
+/// Keys and values of one head of them in one sample.
+struct Shared<'a> {
+    keys: MatRef<'a, f32>,
+    values: MatRef<'a, f32>,
+    attend: &'a Attend,
+}
+
+/// A head of queries that attends to them.
+struct Head<'a> {
+    queries: MatRef<'a, f32>,
+    sink: Option<f32>,
+    out: MatMut<'a, f32>,
+}
+
+impl Shared<'_> {
+    fn attend(&self, tiles: Option<(Tiles, Precision)>, heads: &mut [Head<'_>]) {
+        let Some((tiles, precision)) = tiles else {
+            heads.iter_mut().for_each(|head| self.each_tile(head, self, 1));
+            return;
+        };
+        keys(|keys| {
+            values(|values| {
+                keys.fill(self.keys.transpose(), precision);
+                values.fill(self.values, precision);
+                let cut = Cut { tiles, keys, values };
+                heads.iter_mut().for_each(|head| self.each_tile(head, &cut, BLOCK));
+            });
+        });
     }
-    let top = largest(row, sink.unwrap_or(f32::NEG_INFINITY));
-    row.iter_mut().for_each(|x| *x = exp(*x - top));
-    let sunk = sink.map_or(0.0, |sink| f64::from(exp(sink - top)));
-    let scale = (1.0 / (sunk + sum(row, |x| x))) as f32;
-    row.iter_mut().for_each(|x| *x *= scale);
+
+    /// Goes through the tiles of queries of a head; keys are taken from multiples of `step` on.
+    fn each_tile(&self, head: &mut Head<'_>, products: &dyn Products, step: usize) {
+        let Head { queries, sink, out } = head;
+        let sink = *sink;
+        let length = queries.nrows();
+        let Attend { scale, cap, window, .. } = *self.attend;
+        let of_scores = Scores { scale, cap, sink };
+        let first_seen = |position: usize| window.map_or(0, |window| (position + 1).saturating_sub(window));
+        scratch(QUERIES * length, |scores| {
+            for first in (0..length).step_by(QUERIES) {
+                let count = QUERIES.min(length - first);
+                let seen = first_seen(first) / step * step..first + count;
+                let scores = &mut scores[..count * seen.len()];
+                let tile = MatMut::from_row_major_slice_mut(scores, count, seen.len());
+                products.scores(queries.subrows(first, count), seen.clone(), tile);
+                let mut shares = [0.0; QUERIES];
+                widest(
+                    #[inline(always)]
+                    || {
+                        for (query, row) in scores.chunks_exact_mut(seen.len()).enumerate() {
+                            let position = first + query;
+                            let own = first_seen(position) - seen.start..position + 1 - seen.start;
+                            shares[query] = 1.0 / of_scores.powers(row, own);
+                        }
+                    },
+                );
+                let tile = MatRef::from_row_major_slice(scores, count, seen.len());
+                let mut out = out.as_mut().subrows_mut(first, count);
+                products.sums(tile, seen, out.as_mut());
+                for (row, share) in out.row_iter_mut().zip(shares) {
+                    row.iter_mut().for_each(|x| *x *= share);
+                }
+            }
+        });
+    }
+}
+
+/// The two products of attention.
+trait Products {
+    /// q k^T with some of the keys.
+    fn scores(&self, queries: MatRef<'_, f32>, keys: Range<usize>, out: MatMut<'_, f32>);
+
+    /// The sums of some of the values, weighed.
+    fn sums(&self, weights: MatRef<'_, f32>, keys: Range<usize>, out: MatMut<'_, f32>);
+}
+
+impl Products for Shared<'_> {
+    fn scores(&self, queries: MatRef<'_, f32>, keys: Range<usize>, out: MatMut<'_, f32>) {
+        let keys = self.keys.subrows(keys.start, keys.len());
+        matmul(out, Accum::Replace, queries, keys.transpose(), 1.0, Par::Seq);
+    }
+
+    fn sums(&self, weights: MatRef<'_, f32>, keys: Range<usize>, out: MatMut<'_, f32>) {
+        let values = self.values.subrows(keys.start, keys.len());
+        matmul(out, Accum::Replace, weights, values, 1.0, Par::Seq);
+    }
+}
+
+/// The same in pieces for tile registers.
+struct Cut<'a> {
+    tiles: Tiles,
+    /// Transposed.
+    keys: &'a Right,
+    values: &'a Right,
+}
+
+impl Products for Cut<'_> {
+    fn scores(&self, queries: MatRef<'_, f32>, keys: Range<usize>, out: MatMut<'_, f32>) {
+        left(|left| {
+            left.fill(queries, self.keys.precision());
+            let start = Start { column: keys.start / BLOCK, ..Start::default() };
+            product(self.tiles, left, self.keys, start, out);
+        });
+    }
+
+    fn sums(&self, weights: MatRef<'_, f32>, keys: Range<usize>, out: MatMut<'_, f32>) {
+        left(|left| {
+            left.fill(weights, self.values.precision());
+            let start = Start { step: keys.start / BLOCK, ..Start::default() };
+            product(self.tiles, left, self.values, start, out);
+        });
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +205,7 @@ mod tests {
     fn run(attend_to: &Attend) -> Vec<f32> {
         let zeros = Rows::zeros(3, 1);
         let v = Rows { values: vec![1.0, 2.0, 6.0], columns: 1 };
-        attend(&zeros, &zeros, &v, attend_to).unwrap().values
+        attend(Precision::Bits24, &zeros, &zeros, &v, attend_to).unwrap().values
     }
 
     #[test]
@@ -134,7 +235,11 @@ mod tests {
                 window,
                 ..ONE_HEAD
             };
-            let out = attend(&q, &k, &v, &spec).unwrap();
+            let ways = [None, Tiles::lent().map(|tiles| (tiles, Precision::Bits24))];
+            let outs = ways.map(|way| attend_with(way, &q, &k, &v, &spec).unwrap());
+            let close = |(a, b): (&f32, &f32)| (a - b).abs() < 2e-6;
+            assert!(outs[0].values.iter().zip(&outs[1].values).all(close), "in tiles as in vectors");
+            let [_, out] = outs;
             for (row, head) in [(0, 0), (64, 1), (149, 0), (150, 1), (299, 1)] {
                 let (sample, position) = (row / length * length, row % length);
                 let first = window.map_or(0, |w: usize| (position + 1).saturating_sub(w));

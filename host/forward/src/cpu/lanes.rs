@@ -1,12 +1,12 @@
 //! Sums and maxima in lanes of fixed number: fast, and the same bits on every processor.
 //!
 //! The compiler may not reorder a sum; in lanes it need not. Bodies run with the widest instructions that the processor
-//! has, never with fused multiply-add, which would round otherwise.
+//! has; products and sums are fused only where the code says so, since that rounds otherwise.
 
 use pulp::Arch;
 
 /// Numbers side by side.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Runs a body, everything inlined into it included, with the widest instructions that the processor has.
 pub(super) fn widest<R>(body: impl FnOnce() -> R) -> R {

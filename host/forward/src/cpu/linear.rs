@@ -7,7 +7,8 @@
 
 use super::scratch::scratch;
 use super::spare;
-use super::tiled::{PIECES, in_tiles};
+use super::Cpu;
+use super::tiled::{PIECES, Way, in_tiles};
 use crate::{ForwardError, Linear, Rows, Storage, Weights};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -19,47 +20,57 @@ pub(super) const OUTPUTS: usize = 256;
 /// Tokens of a tile.
 const TOKENS: usize = 1024;
 
-/// x W^T + b.
-pub(super) fn linear(x: &Rows, linear: &Linear, weights: &dyn Weights) -> Result<Rows, ForwardError> {
-    linear_with(Tiles::lent(), PIECES, x, linear, weights)
+/// x W^T + b of each.
+pub(super) fn linears(
+    device: &Cpu,
+    x: &Rows,
+    linears: &[&Linear],
+    weights: &dyn Weights,
+) -> Result<Vec<Rows>, ForwardError> {
+    let way = Tiles::lent().map(|tiles| Way { tiles, precision: device.precision, kept: &device.kept, pieces: PIECES });
+    linears_with(way, x, linears, weights)
 }
 
-/// With tile registers or without, and so many bytes for pieces.
-fn linear_with(
-    tiles: Option<Tiles>,
-    pieces: usize,
+/// With tile registers or without.
+fn linears_with(
+    way: Option<Way<'_>>,
     x: &Rows,
-    linear: &Linear,
+    linears: &[&Linear],
     weights: &dyn Weights,
-) -> Result<Rows, ForwardError> {
-    if x.columns != linear.inputs {
-        return Err(ForwardError::Shape {
-            what: "the input of a linear layer",
-            found: x.columns,
-            expected: linear.inputs,
-        });
+) -> Result<Vec<Rows>, ForwardError> {
+    if let Some(other) = linears.iter().find(|linear| linear.inputs != x.columns) {
+        let what = "the input of a linear layer";
+        return Err(ForwardError::Shape { what, found: x.columns, expected: other.inputs });
     }
-    let mut out = spare::rows(x.count(), linear.outputs);
-    if out.values.is_empty() {
-        return Ok(out);
-    }
-    if let (Some(tiles), 1..) = (tiles, linear.inputs) {
-        in_tiles(tiles, pieces, x, linear, weights, &mut out)?;
+    let mut all: Vec<Rows> = linears.iter().map(|linear| spare::rows(x.count(), linear.outputs)).collect();
+    if let (Some(way), 1..) = (way, x.columns) {
+        in_tiles(way, x, linears, weights, &mut all)?;
     } else {
-        let x = MatRef::from_row_major_slice(&x.values, x.count(), x.columns);
-        let whole = MatMut::from_row_major_slice_mut(&mut out.values, x.nrows(), linear.outputs);
-        match linear.storage {
-            Storage::OutputRows => by_rows(x, linear, weights, whole)?,
-            Storage::InputRows => by_columns(x, &linear.whole(weights)?, linear, whole),
+        for (linear, out) in linears.iter().zip(&mut all).filter(|(_, out)| !out.values.is_empty()) {
+            in_vectors(x, linear, weights, out)?;
         }
     }
-    if let Some(bias) = linear.bias {
-        let bias = bias.load(weights)?;
-        out.values.par_chunks_mut(linear.outputs).for_each(|row| {
-            row.iter_mut().zip(&bias).for_each(|(y, b)| *y += b);
-        });
+    for (linear, out) in linears.iter().zip(&mut all) {
+        if let Some(bias) = linear.bias.filter(|_| !out.values.is_empty()) {
+            let bias = bias.load(weights)?;
+            out.values.par_chunks_mut(linear.outputs).for_each(|row| {
+                row.iter_mut().zip(&bias).for_each(|(y, b)| *y += b);
+            });
+        }
     }
-    Ok(out)
+    Ok(all)
+}
+
+fn in_vectors(x: &Rows, linear: &Linear, weights: &dyn Weights, out: &mut Rows) -> Result<(), ForwardError> {
+    let x = MatRef::from_row_major_slice(&x.values, x.count(), x.columns);
+    let whole = MatMut::from_row_major_slice_mut(&mut out.values, x.nrows(), linear.outputs);
+    match linear.storage {
+        Storage::OutputRows => by_rows(x, linear, weights, whole),
+        Storage::InputRows => {
+            by_columns(x, &linear.whole(weights)?, linear, whole);
+            Ok(())
+        }
+    }
 }
 
 fn by_rows(
@@ -100,6 +111,7 @@ fn product(x: MatRef<'_, f32>, w: MatRef<'_, f32>, out: MatMut<'_, f32>) {
 mod tests {
     use super::*;
     use crate::{Vector, WeightsError};
+    use llmq_tiles::Precision;
 
     struct Table(Vec<f32>);
 
@@ -131,15 +143,26 @@ mod tests {
                 let row = if storage == Storage::OutputRows { inputs } else { outputs };
                 let bias = Some(Vector { tensor: 1, row: 3, length: outputs });
                 let linear = Linear { weight: row, first_row: 1, storage, inputs, outputs, bias };
-                let with = |tiles, pieces| linear_with(tiles, pieces, &x, &linear, &weights).unwrap();
-                let (ours, theirs) = (with(Some(tiles), PIECES), with(None, PIECES));
-                for (ours, theirs) in ours.values.iter().zip(&theirs.values) {
-                    assert!(
-                        (ours - theirs).abs() < 4e-7 * inputs as f32,
-                        "{storage:?} {tokens} {inputs} {outputs}: {ours} {theirs}"
-                    );
+                let other = Linear { bias: None, ..linear };
+                let with = |way: Option<Way<'_>>| {
+                    let [ours, other] = linears_with(way, &x, &[&linear, &other], &weights).unwrap().try_into().unwrap();
+                    let biased = (0..other.values.len()).map(|i| other.values[i] + weights.0[3 + i % outputs]);
+                    assert_eq!(ours.values, biased.collect::<Vec<f32>>());
+                    ours
+                };
+                let theirs = with(None);
+                for (precision, most) in [(Precision::Bits24, 4e-7), (Precision::Bits16, 4e-5)] {
+                    let kept = Default::default();
+                    let way = Way { tiles, precision, kept: &kept, pieces: PIECES };
+                    let ours = with(Some(way));
+                    for (ours, theirs) in ours.values.iter().zip(&theirs.values) {
+                        assert!(
+                            (ours - theirs).abs() < most * inputs as f32,
+                            "{precision:?} {storage:?} {tokens} {inputs} {outputs}: {ours} {theirs}"
+                        );
+                    }
+                    assert_eq!(with(Some(Way { pieces: 1, ..way })), ours, "in rounds of the least tokens");
                 }
-                assert_eq!(with(Some(tiles), 1), ours, "in rounds of the least tokens");
             }
         }
     }

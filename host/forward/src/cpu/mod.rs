@@ -3,15 +3,18 @@
 mod activate;
 mod attend;
 mod exponential;
+mod kept;
 mod lanes;
 mod linear;
 mod norm;
 mod rotate;
 mod scratch;
+mod softmax;
 mod spare;
 mod tiled;
 
 use crate::{Activation, Attend, Device, ForwardError, Linear, NormValues, Rotation, Rows, Spread, Weights};
+use llmq_tiles::Precision;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -19,9 +22,19 @@ use std::ops::Range;
 /// Rows that one thread takes at a time in what is done row by row.
 const PIECE: usize = 64;
 
-/// The processor.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Cpu;
+/// The processor. Small matrices are kept as it wants them: make another one where weights have changed.
+#[derive(Debug, Default)]
+pub struct Cpu {
+    precision: Precision,
+    kept: kept::Kept,
+}
+
+impl Cpu {
+    /// With a precision of matrix products on processors with tile registers; others always have single precision.
+    pub fn new(precision: Precision) -> Cpu {
+        Cpu { precision, ..Cpu::default() }
+    }
+}
 
 impl Device for Cpu {
     type Matrix = Rows;
@@ -42,8 +55,8 @@ impl Device for Cpu {
         spare::discard(matrix);
     }
 
-    fn linear(&self, x: &Rows, linear: &Linear, weights: &dyn Weights) -> Result<Rows, ForwardError> {
-        linear::linear(x, linear, weights)
+    fn linears(&self, x: &Rows, linears: &[&Linear], weights: &dyn Weights) -> Result<Vec<Rows>, ForwardError> {
+        linear::linears(self, x, linears, weights)
     }
 
     fn norm(&self, x: &Rows, norm: &NormValues, group: usize) -> Result<Rows, ForwardError> {
@@ -63,7 +76,7 @@ impl Device for Cpu {
     }
 
     fn attend(&self, q: &Rows, k: &Rows, v: &Rows, attend: &Attend) -> Result<Rows, ForwardError> {
-        attend::attend(q, k, v, attend)
+        attend::attend(self.precision, q, k, v, attend)
     }
 
     fn activate(&self, activation: Activation, gate: Option<&Rows>, up: &mut Rows) -> Result<(), ForwardError> {

@@ -24,13 +24,12 @@ pub(super) fn norm(x: &Rows, norm: &NormValues, group: usize) -> Result<Rows, Fo
     let mut out = spare::rows(x.count(), columns);
     let pieces = out.values.par_chunks_mut(columns * PIECE);
     pieces.zip(x.values.par_chunks(columns * PIECE)).for_each(|(rows, x)| {
-        rows.copy_from_slice(x);
         widest(
             #[inline(always)]
             || {
-                for row in rows.chunks_exact_mut(columns) {
-                    for (number, values) in row.chunks_exact_mut(group).enumerate() {
-                        normalise(values, norm, if norm.weight.len() > group { number * group } else { 0 });
+                for (row, x) in rows.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
+                    for (number, (values, x)) in row.chunks_exact_mut(group).zip(x.chunks_exact(group)).enumerate() {
+                        normalise(values, x, norm, if norm.weight.len() > group { number * group } else { 0 });
                     }
                 }
             },
@@ -40,17 +39,27 @@ pub(super) fn norm(x: &Rows, norm: &NormValues, group: usize) -> Result<Rows, Fo
 }
 
 #[inline(always)]
-fn normalise(values: &mut [f32], norm: &NormValues, first: usize) {
+fn normalise(values: &mut [f32], x: &[f32], norm: &NormValues, first: usize) {
     let count = values.len() as f64;
-    if norm.kind == NormKind::Layer {
-        let mean = (sum(values, |x| x) / count) as f32;
-        values.iter_mut().for_each(|x| *x -= mean);
-    }
-    let square = sum(values, |x| x * x) / count;
-    let scale = (1.0 / (square + f64::from(norm.epsilon)).sqrt()) as f32;
-    values.iter_mut().for_each(|x| *x *= scale);
-    if !norm.weight.is_empty() {
-        values.iter_mut().zip(&norm.weight[first..]).for_each(|(x, w)| *x *= w);
+    let scale = |square: f64| (1.0 / (square / count + f64::from(norm.epsilon)).sqrt()) as f32;
+    let factors = norm.weight.get(first..first + values.len());
+    match (norm.kind, factors) {
+        (NormKind::Rms, factors) => {
+            let scale = scale(sum(x, |x| x * x));
+            match factors {
+                Some(factors) => {
+                    values.iter_mut().zip(x).zip(factors).for_each(|((y, x), w)| *y = x * scale * w);
+                }
+                None => values.iter_mut().zip(x).for_each(|(y, x)| *y = x * scale),
+            }
+        }
+        (NormKind::Layer, factors) => {
+            let mean = (sum(x, |x| x) / count) as f32;
+            values.iter_mut().zip(x).for_each(|(y, x)| *y = x - mean);
+            let scale = scale(sum(values, |x| x * x));
+            values.iter_mut().for_each(|y| *y *= scale);
+            factors.into_iter().for_each(|factors| values.iter_mut().zip(factors).for_each(|(y, w)| *y *= w));
+        }
     }
     if let Some(bias) = &norm.bias {
         let first = if bias.len() > values.len() { first } else { 0 };

@@ -14,6 +14,8 @@ thread_local! {
     static NUMBERS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
     static LEFT: RefCell<Left> = RefCell::default();
     static RIGHT: RefCell<Right> = RefCell::default();
+    static KEYS: RefCell<Right> = RefCell::default();
+    static VALUES: RefCell<Right> = RefCell::default();
 }
 
 /// Runs `body` with `count` numbers of any value. A body within a body gets memory of its own.
@@ -35,6 +37,16 @@ pub(super) fn left<R>(body: impl FnOnce(&mut Left) -> R) -> R {
 /// Runs `body` with room for a right factor.
 pub(super) fn right<R>(body: impl FnOnce(&mut Right) -> R) -> R {
     with(&RIGHT, Right::held_bytes, body)
+}
+
+/// Runs `body` with room for keys.
+pub(super) fn keys<R>(body: impl FnOnce(&mut Right) -> R) -> R {
+    with(&KEYS, Right::held_bytes, body)
+}
+
+/// Runs `body` with room for values.
+pub(super) fn values<R>(body: impl FnOnce(&mut Right) -> R) -> R {
+    with(&VALUES, Right::held_bytes, body)
 }
 
 fn with<T: Default, R>(

@@ -59,7 +59,7 @@ impl<'a> Propagated<'a> {
 
     fn pass(&self) -> Pass<'a> {
         let Turns { prepared, growing, services, .. } = self.turns;
-        Pass { weights: growing, ..Pass::new(prepared.subject(), prepared.samples(), &services.of_pass()) }
+        Pass { weights: growing, ..Pass::calibrating(prepared.subject(), prepared.samples(), &services.of_pass()) }
     }
 
     /// Where the unit of these tensors stands; `None` where nothing is gathered.

@@ -1,12 +1,13 @@
 //! Speed of products of f32 matrices in one thread: tiles, packing included, and faer beside them.
 //!
 //! `cargo bench -p llmq-tiles --bench product`: x of 1024 rows times W^T, both factors N wide. CPU time, the median of five
-//! rounds that take turns. bf16, F16 and f32 say which numbers W holds: three, five and six products of pieces.
+//! rounds that take turns. bf16, F16 and f32 say which numbers W holds: three, five and six products of pieces at 24 bits, two
+//! and three at 16.
 #![allow(clippy::print_stdout, reason = "the table is the result")]
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use llmq_tiles::{Left, Right, Tiles, product};
+use llmq_tiles::{Left, Precision, Right, Start, Tiles, product};
 
 const ROUNDS: usize = 5;
 const ROWS: usize = 1024;
@@ -32,12 +33,13 @@ fn main() {
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
     let tiles = Tiles::lent();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
-    pool.install(|| table(tiles, &mut noise));
+    for precision in [Precision::Bits24, Precision::Bits16] {
+        table(tiles, precision, &mut noise);
+    }
 }
 
-fn table(tiles: Option<Tiles>, noise: &mut (dyn FnMut() -> f32 + Send)) {
-    println!("{ROWS} rows, one thread, GF/s; fill x and fill W: seconds");
+fn table(tiles: Option<Tiles>, precision: Precision, noise: &mut dyn FnMut() -> f32) {
+    println!("{precision:?}, {ROWS} rows, one thread, GF/s; fill x and fill W: seconds");
     println!("     N    W        tiles      faer    fill x    fill W   product");
     for n in [256, 512, 1024, 2048, 4096] {
         let x: Vec<f32> = (0..ROWS * n).map(|_| noise()).collect();
@@ -49,13 +51,13 @@ fn table(tiles: Option<Tiles>, noise: &mut (dyn FnMut() -> f32 + Send)) {
             let repeats = (4096 / n).pow(2);
             for times in &mut times {
                 if let Some(tiles) = tiles {
-                    times[0] = seconds(repeats, || left.fill(&x, n));
+                    times[0] = seconds(repeats, || left.fill(MatRef::from_row_major_slice(&x, ROWS, n), precision));
                     for first in (0..n).step_by(256) {
-                        let rows = &w[first * n..][..256 * n];
-                        times[1] += seconds(repeats, || right.fill_transposed(rows, n));
+                        let rows = MatRef::from_row_major_slice(&w[first * n..][..256 * n], 256, n);
+                        times[1] += seconds(repeats, || right.fill(rows.transpose(), precision));
                         times[2] += seconds(repeats, || {
                             let out = MatMut::from_row_major_slice_mut(&mut y, ROWS, n);
-                            product(tiles, &left, 0, &right, out.subcols_mut(first, 256));
+                            product(tiles, &left, &right, Start::default(), out.subcols_mut(first, 256));
                         });
                     }
                 }

@@ -1,15 +1,17 @@
 //! A cell of 32 x 32 sums over pieces of both sides, in the processor's eight tile registers.
 //!
-//! Four registers hold the cell, two a piece of the left block, two a piece of the right one. The small products of all
-//! steps are summed first, then the large ones: thus 32 large sums are added up where it would be 192 in f32, and three
-//! pieces on both sides are read 16 times a step, not 18. With one piece on the right it is 10 for 8, which costs 8 % of
-//! the time where matrices do not stay in the second cache, and makes errors half as large.
+//! Four registers hold the cell, two a piece of the left block, two a piece of the right one. At 24 bits the small products
+//! of all steps are summed first, then the large ones: thus 32 large sums are added up where it would be 192 in f32, and
+//! three pieces on both sides are read 16 times a step, not 18. With one piece on the right it is 10 for 8, which costs 8 %
+//! of the time where matrices do not stay in the second cache, and makes errors half as large. At 16 bits sums need no such
+//! care: all products of a step are added at once.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use crate::Precision;
 use crate::lend::Tiles;
-use crate::pack::{BLOCK, LEFT_STEP, PIECES, Tile};
+use crate::tile::{BLOCK, Tile};
 
 /// Sums of a cell, row by row.
 pub const CELL: usize = BLOCK * BLOCK;
@@ -54,25 +56,54 @@ pub(crate) struct Place {
     pub(crate) stride: usize,
 }
 
+/// Pieces of two blocks that are multiplied: for each step two tiles a piece on either side.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blocks<'a> {
+    pub(crate) left: &'a [Tile],
+    pub(crate) right: &'a [Tile],
+    pub(crate) precision: Precision,
+    /// Pieces on the right.
+    pub(crate) pieces: usize,
+}
+
+impl Blocks<'_> {
+    /// Steps of both.
+    fn steps(&self) -> usize {
+        let Blocks { left, right, precision, pieces } = *self;
+        let step = 2 * precision.pieces();
+        let steps = left.len() / step;
+        assert_eq!((left.len(), right.len()), (steps * step, steps * 2 * pieces), "as many steps on both sides");
+        assert!(steps > 0 && (1..=precision.pieces()).contains(&pieces), "{steps} steps of {pieces} pieces");
+        steps
+    }
+}
+
 impl Kernel {
     /// The sums of a cell of its own.
-    pub(crate) fn cell(&self, left: &[Tile], right: &[Tile], pieces: usize, sums: &mut [f32; CELL]) {
+    pub(crate) fn cell(&self, blocks: Blocks<'_>, sums: &mut [f32; CELL]) {
         let place = Place { first: sums.as_mut_ptr(), stride: BLOCK };
         // SAFETY: the cell has 32 rows of 32 sums, and is ours alone.
-        unsafe { self.write(left, right, pieces, place) };
+        unsafe { self.write(blocks, place) };
     }
 
     /// Writes 32 rows of 32 sums.
     ///
     /// # Safety
     /// `place` must have room for 32 rows of 32 numbers, which nobody else reads or writes meanwhile.
-    pub(crate) unsafe fn write(&self, left: &[Tile], right: &[Tile], pieces: usize, place: Place) {
-        let steps = left.len() / LEFT_STEP;
-        assert_eq!((left.len(), right.len()), (steps * LEFT_STEP, steps * 2 * pieces), "as many steps on both sides");
-        assert!(steps > 0 && (1..=PIECES).contains(&pieces), "{steps} steps of {pieces} pieces");
+    pub(crate) unsafe fn write(&self, blocks: Blocks<'_>, place: Place) {
         // SAFETY: both sides have the tiles of so many steps, the caller vouches for `place`, and registers are set up
         // while `self` lives, which only `Tiles` makes.
-        unsafe { arch::cell(left.as_ptr(), right.as_ptr(), pieces, steps, place) };
+        unsafe { arch::cell(blocks, blocks.steps(), place, false) };
+    }
+
+    /// Adds to 32 rows of 32 sums, at 16 bits.
+    ///
+    /// # Safety
+    /// As [`Kernel::write`]; the numbers must have been written before.
+    pub(crate) unsafe fn add(&self, blocks: Blocks<'_>, place: Place) {
+        assert_eq!(blocks.precision, Precision::Bits16, "sums at 24 bits are added outside of registers");
+        // SAFETY: as in `write`.
+        unsafe { arch::cell(blocks, blocks.steps(), place, true) };
     }
 }
 
@@ -80,13 +111,13 @@ impl Kernel {
 mod arch {
     //! Never reached: [`Tiles`] are lent by Linux on x86-64 alone.
 
-    use super::{Place, Tile};
+    use super::{Blocks, Place};
 
     pub(super) fn set_up() {}
 
     pub(super) fn give_back() {}
 
-    pub(super) unsafe fn cell(_: *const Tile, _: *const Tile, _: usize, _: usize, place: Place) {
+    pub(super) unsafe fn cell(_: Blocks<'_>, _: usize, place: Place, _: bool) {
         let Place { first, stride } = place;
         unreachable!("tiles are lent by Linux on x86-64 alone: nothing goes to {first:?} with rows {stride} apart");
     }
@@ -96,7 +127,8 @@ mod arch {
 mod arch {
     //! The instructions.
 
-    use super::{Place, Tile};
+    use super::{Blocks, Place};
+    use crate::Precision;
     use core::arch::asm;
 
     /// What LDTILECFG reads: palette 1, and for each register 16 rows of 64 bytes.
@@ -170,8 +202,20 @@ mod arch {
         };
     }
 
-    /// All steps for the small products, all steps for the large ones, and the store.
-    macro_rules! run {
+    /// Stores the cell.
+    macro_rules! store {
+        () => {
+            concat!(
+                "tilestored [{out} + {stride}], tmm0\n",
+                "tilestored [{out} + {stride} + 64], tmm1\n",
+                "tilestored [{below} + {stride}], tmm2\n",
+                "tilestored [{below} + {stride} + 64], tmm3\n"
+            )
+        };
+    }
+
+    /// 24 bits: all steps for the small products, all steps for the large ones, and the store.
+    macro_rules! twice {
         ($left:ident, $right:ident, $steps:ident, $place:ident, $right_step:literal, $($small:expr),*) => {
             asm!(
                 "tilezero tmm0",
@@ -192,10 +236,7 @@ mod arch {
                 concat!("add {first_right}, ", $right_step),
                 "dec {again}",
                 "jnz 4b",
-                "tilestored [{out} + {stride}], tmm0",
-                "tilestored [{out} + {stride} + 64], tmm1",
-                "tilestored [{below} + {stride}], tmm2",
-                "tilestored [{below} + {stride} + 64], tmm3",
+                store!(),
                 left = inout(reg) $left => _,
                 right = inout(reg) $right => _,
                 steps = inout(reg) $steps => _,
@@ -213,17 +254,84 @@ mod arch {
         };
     }
 
-    /// The sums of a cell.
+    /// 16 bits: all products of all steps, added to what is there or not.
+    macro_rules! once {
+        ($left:ident, $right:ident, $steps:ident, $place:ident, $add:ident, $right_step:literal, $($products:expr),*) => {
+            asm!(
+                "test {add:e}, {add:e}",
+                "jz 3f",
+                "tileloadd tmm0, [{out} + {stride}]",
+                "tileloadd tmm1, [{out} + {stride} + 64]",
+                "tileloadd tmm2, [{below} + {stride}]",
+                "tileloadd tmm3, [{below} + {stride} + 64]",
+                "jmp 2f",
+                "3:",
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                "2:",
+                concat!($($products),*),
+                "add {left}, 4096",
+                concat!("add {right}, ", $right_step),
+                "dec {steps}",
+                "jnz 2b",
+                store!(),
+                left = inout(reg) $left => _,
+                right = inout(reg) $right => _,
+                steps = inout(reg) $steps => _,
+                add = in(reg) u32::from($add),
+                line = in(reg) 64usize,
+                out = in(reg) $place.first,
+                below = in(reg) $place.first.wrapping_add(16 * $place.stride),
+                stride = in(reg) 4 * $place.stride,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            )
+        };
+    }
+
+    /// The sums of a cell, added to what is there at 16 bits.
     ///
     /// # Safety
-    /// Registers are set up; `left` has 6 tiles for each of at least one step, `right` two for each step and piece;
-    /// `place` has room for 32 rows of 32 numbers.
-    pub(super) unsafe fn cell(left: *const Tile, right: *const Tile, pieces: usize, steps: usize, place: Place) {
-        // SAFETY: each step reads its 6 tiles on the left and its 2, 4 or 6 on the right, and the store writes 16 rows
-        // of 64 bytes four times: what the caller vouches for.
+    /// Registers are set up; blocks have tiles for at least one step, and as many on both sides; `place` has room for 32
+    /// rows of 32 numbers, written before if they are added to.
+    pub(super) unsafe fn cell(blocks: Blocks<'_>, steps: usize, place: Place, add: bool) {
+        let (left, right) = (blocks.left.as_ptr(), blocks.right.as_ptr());
+        // SAFETY: each step reads the 6 or 4 tiles on the left and the 2, 4 or 6 on the right that the caller vouches for,
+        // and the store writes 16 rows of 64 bytes four times, where it has room.
         unsafe {
-            match pieces {
-                1 => run!(
+            match (blocks.precision, blocks.pieces) {
+                (Precision::Bits16, 1) => once!(
+                    left,
+                    right,
+                    steps,
+                    place,
+                    add,
+                    "2048",
+                    right!("0", "1024"),
+                    left!("2048", "3072"),
+                    multiply!(),
+                    left!("0", "1024"),
+                    multiply!()
+                ),
+                (Precision::Bits16, _) => once!(
+                    left,
+                    right,
+                    steps,
+                    place,
+                    add,
+                    "4096",
+                    right!("0", "1024"),
+                    left!("2048", "3072"),
+                    multiply!(),
+                    left!("0", "1024"),
+                    multiply!(),
+                    right!("2048", "3072"),
+                    multiply!()
+                ),
+                (Precision::Bits24, 1) => twice!(
                     left,
                     right,
                     steps,
@@ -235,7 +343,7 @@ mod arch {
                     left!("2048", "3072"),
                     multiply!()
                 ),
-                2 => run!(
+                (Precision::Bits24, 2) => twice!(
                     left,
                     right,
                     steps,
@@ -251,7 +359,7 @@ mod arch {
                     left!("0", "1024"),
                     multiply!()
                 ),
-                _ => run!(
+                (Precision::Bits24, _) => twice!(
                     left,
                     right,
                     steps,

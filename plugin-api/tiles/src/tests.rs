@@ -1,6 +1,6 @@
 //! Tile products against double precision, faer's single precision and themselves.
 
-use crate::{Left, Right, Tiles, product};
+use crate::{Left, Precision, Right, Start, Tiles, add_product, product};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
@@ -25,13 +25,21 @@ fn tiles() -> Option<Tiles> {
     tiles
 }
 
+fn rows(values: &[f32], columns: usize) -> MatRef<'_, f32> {
+    MatRef::from_row_major_slice(values, values.len() / columns, columns)
+}
+
 /// x W^T, W stored by rows.
 fn by_tiles(tiles: Tiles, x: &[f32], w: &[f32], summands: usize) -> Vec<f32> {
+    by_precise_tiles(tiles, Precision::Bits24, x, w, summands)
+}
+
+fn by_precise_tiles(tiles: Tiles, precision: Precision, x: &[f32], w: &[f32], summands: usize) -> Vec<f32> {
     let (mut left, mut right) = (Left::default(), Right::default());
-    left.fill(x, summands);
-    right.fill_transposed(w, summands);
+    left.fill(rows(x, summands), precision);
+    right.fill(rows(w, summands).transpose(), precision);
     let mut y = vec![f32::NAN; left.rows() * right.columns()];
-    product(tiles, &left, 0, &right, MatMut::from_row_major_slice_mut(&mut y, left.rows(), right.columns()));
+    product(tiles, &left, &right, Start::default(), MatMut::from_row_major_slice_mut(&mut y, left.rows(), right.columns()));
     y
 }
 
@@ -83,11 +91,50 @@ fn every_number_of_pieces_is_as_good_as_single_precision() {
         for (count, mask) in [(1, 0xffff_0000u32), (2, 0xffff_e000), (3, u32::MAX)] {
             let w: Vec<f32> = noise(33 * summands, 4).iter().map(|w| f32::from_bits(w.to_bits() & mask)).collect();
             let mut right = Right::default();
-            right.fill_transposed(&w, summands);
+            right.fill(rows(&w, summands).transpose(), Precision::Bits24);
             assert_eq!(right.pieces(), count);
             let ours = error(&by_tiles(tiles, &x, &w, summands), &x, &w, summands);
             let theirs = error(&by_faer(&x, &w, summands), &x, &w, summands);
             assert!(ours < 1.5 * U && ours < 2.0 * theirs, "{summands}: {} u, faer {} u", ours / U, theirs / U);
+        }
+    }
+}
+
+#[test]
+fn sixteen_bits_are_sixteen_bits() {
+    let Some(tiles) = tiles() else { return };
+    for summands in [1, 32, 250, 1100, 4096] {
+        let x = noise(40 * summands, 21);
+        // The bound, and what sums in f32 add to it.
+        let (most, typical) = (512.0 * U + 3.0 * U, 40.0 * U);
+        for mask in [0xffff_0000u32, 0xffff_e000, u32::MAX] {
+            let w: Vec<f32> = noise(33 * summands, 22).iter().map(|w| f32::from_bits(w.to_bits() & mask)).collect();
+            let y = by_precise_tiles(tiles, Precision::Bits16, &x, &w, summands);
+            let worst = error(&y, &x, &w, summands);
+            assert!(worst < most && (summands < 250 || worst < typical), "{summands}: {} u", worst / U);
+            assert!(summands > 1 || worst > 2.0 * U, "{} u: that would be 24 bits", worst / U);
+        }
+    }
+}
+
+#[test]
+fn products_are_added_to_what_is_there() {
+    let Some(tiles) = tiles() else { return };
+    for precision in [Precision::Bits24, Precision::Bits16] {
+        for (count, columns, summands) in [(1, 1, 1), (33, 70, 40), (64, 64, 2100)] {
+            let (x, w) = (noise(count * summands, 23), noise(columns * summands, 24));
+            let start = noise(count * columns, 25);
+            let alone = by_precise_tiles(tiles, precision, &x, &w, summands);
+            let (mut left, mut right) = (Left::default(), Right::default());
+            // Stored the other way round: a line has one summand of all rows.
+            let turned: Vec<f32> = (0..summands * count).map(|i| x[i % count * summands + i / count]).collect();
+            left.fill(rows(&turned, count).transpose(), precision);
+            right.fill(rows(&w, summands).transpose(), precision);
+            let mut y = start.clone();
+            add_product(tiles, &left, &right, Start::default(), MatMut::from_row_major_slice_mut(&mut y, count, columns));
+            for ((y, alone), start) in y.iter().zip(&alone).zip(&start) {
+                assert!((y - (alone + start)).abs() < 4e-5 * summands as f32 * U as f32 / 1e-7, "{y} {alone} {start}");
+            }
         }
     }
 }
@@ -181,10 +228,10 @@ fn both_ways_of_storing_the_right_factor_are_one() {
             (0..columns).for_each(|column| stored[column + 2] = w[column * summands + row]);
         }
         let (mut left, mut right) = (Left::default(), Right::default());
-        left.fill(&x, summands);
-        right.fill(&stored, width, 2..2 + columns);
+        left.fill(rows(&x, summands), Precision::Bits24);
+        right.fill(rows(&stored, width).subcols(2, columns), Precision::Bits24);
         let mut y = vec![f32::NAN; 9 * columns];
-        product(tiles, &left, 0, &right, MatMut::from_row_major_slice_mut(&mut y, 9, columns));
+        product(tiles, &left, &right, Start::default(), MatMut::from_row_major_slice_mut(&mut y, 9, columns));
         assert_eq!(y, expected);
     }
 }
@@ -196,14 +243,39 @@ fn parts_of_rows_and_columns_fit_together() {
     let (x, w) = (noise(200 * summands, 15), noise(90 * summands, 16));
     let whole = by_tiles(tiles, &x, &w, summands);
     let (mut left, mut right) = (Left::default(), Right::default());
-    left.fill(&x, summands);
+    left.fill(rows(&x, summands), Precision::Bits24);
     let mut y = vec![f32::NAN; 200 * 90];
     for (first, columns) in [(0, 50), (50, 40)] {
-        right.fill_transposed(&w[first * summands..(first + columns) * summands], summands);
-        for (row, rows) in [(0, 64), (64, 136)] {
+        let w = &w[first * summands..(first + columns) * summands];
+        right.fill(rows(w, summands).transpose(), Precision::Bits24);
+        for (row, count) in [(0, 64), (64, 136)] {
             let out = MatMut::from_row_major_slice_mut(&mut y, 200, 90);
-            product(tiles, &left, row / Left::BLOCK, &right, out.submatrix_mut(row, first, rows, columns));
+            product(tiles, &left, &right, Start::of_row(row / Left::BLOCK), out.submatrix_mut(row, first, count, columns));
         }
     }
     assert_eq!(y, whole);
+}
+
+#[test]
+fn products_may_begin_within_the_right_factor() {
+    let Some(tiles) = tiles() else { return };
+    for precision in [Precision::Bits24, Precision::Bits16] {
+        let (summands, columns) = (200, 100);
+        let w = noise(columns * summands, 27);
+        let mut right = Right::default();
+        right.fill(rows(&w, summands).transpose(), precision);
+        for (step, count, column, width) in [(0, 200, 0, 100), (0, 33, 1, 68), (2, 64, 2, 36), (5, 40, 3, 1)] {
+            let x = noise(45 * count, 28);
+            let mut left = Left::default();
+            left.fill(rows(&x, count), precision);
+            let mut y = vec![f32::NAN; 13 * width];
+            let start = Start { row: 1, column, step };
+            product(tiles, &left, &right, start, MatMut::from_row_major_slice_mut(&mut y, 13, width));
+            let part: Vec<f32> = (column * 32..column * 32 + width)
+                .flat_map(|column| &w[column * summands + step * 32..][..count])
+                .copied()
+                .collect();
+            assert_eq!(y, by_precise_tiles(tiles, precision, &x[32 * count..], &part, count), "{start:?}");
+        }
+    }
 }

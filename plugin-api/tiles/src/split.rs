@@ -10,13 +10,13 @@ const HEAD: u32 = 0xffff_0000;
 /// Bits of infinity.
 const INFINITE: u32 = 0x7f80_0000;
 
-/// The pieces of x, largest first: their sum is x.
+/// The pieces of x, largest first, each as the bits of an f32 whose lower half is zero: their sum is x.
 ///
 /// Rounded, not cut off: what is left then has either sign, and is half as large. Each piece is at most 2^-8 of the one
 /// before. Of infinity and NaN the first piece is the same, the others are zero. Exact for 0 and from 2^-110 on; below,
 /// what is lost is below 2^-133.
 #[inline(always)]
-pub(crate) fn split(x: f32) -> [u16; 3] {
+pub(crate) fn split(x: f32) -> [u32; 3] {
     let bits = x.to_bits();
     let magnitude = bits & 0x7fff_ffff;
     // Beyond what rounds to a finite number, digits are cut off; NaN keeps one that says so.
@@ -26,8 +26,8 @@ pub(crate) fn split(x: f32) -> [u16; 3] {
     let rest = if magnitude >= INFINITE { 0.0 } else { x - f32::from_bits(first) };
     // What is left is 2^-7 of a finite number at most: it rounds to a finite one.
     let second = rest.to_bits().wrapping_add(HALF) & HEAD;
-    let third = (rest - f32::from_bits(second)).to_bits().wrapping_add(HALF);
-    [first, second, third].map(|bits| (bits >> 16) as u16)
+    let third = (rest - f32::from_bits(second)).to_bits().wrapping_add(HALF) & HEAD;
+    [first, second, third]
 }
 
 /// How many pieces hold all of these exactly: 1 to 3.
@@ -36,16 +36,17 @@ pub(crate) fn pieces(values: &[f32]) -> usize {
     if values.iter().fold(0, |bits, x| bits | x.to_bits()) & 0xffff == 0 {
         return 1;
     }
-    let third = values.iter().fold(0, |bits, x| bits | u32::from(split(*x)[2]));
-    if third & 0x7fff == 0 { 2 } else { 3 }
+    let third = values.iter().fold(0, |bits, x| bits | split(*x)[2]);
+    if third & 0x7fff_0000 == 0 { 2 } else { 3 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn back(piece: u16) -> f32 {
-        f32::from_bits(u32::from(piece) << 16)
+    fn back(piece: u32) -> f32 {
+        assert_eq!(piece & 0xffff, 0, "a bf16");
+        f32::from_bits(piece)
     }
 
     /// Bits of f32 from all over.
