@@ -31,6 +31,9 @@ impl Left {
     /// Rows of a block.
     pub const BLOCK: usize = BLOCK;
 
+    /// Summands of a step.
+    pub const STEP: usize = DEPTH;
+
     /// Bytes of a left factor; a right one takes no more.
     pub fn bytes(rows: usize, summands: usize, precision: Precision) -> usize {
         rows.div_ceil(BLOCK) * summands.div_ceil(DEPTH) * 2 * precision.pieces() * size_of::<Tile>()
@@ -68,7 +71,8 @@ impl Left {
         self.tiles.capacity() * size_of::<Tile>()
     }
 
-    pub(crate) fn steps(&self) -> usize {
+    /// Steps of 32 summands, the last one perhaps of fewer.
+    pub fn steps(&self) -> usize {
         self.steps
     }
 
@@ -119,7 +123,8 @@ impl Right {
         self.tiles.capacity() * size_of::<Tile>()
     }
 
-    pub(crate) fn steps(&self) -> usize {
+    /// Steps of 32 summands, the last one perhaps of fewer.
+    pub fn steps(&self) -> usize {
         self.steps
     }
 

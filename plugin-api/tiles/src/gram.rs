@@ -18,6 +18,9 @@ const PIECES: usize = Precision::Bits16.pieces();
 /// Tiles of a step on either side.
 const STEP: usize = 2 * PIECES;
 
+/// Steps of a run: 128 rows, 16 KiB on either side.
+const RUN: usize = 4;
+
 /// Rows of X as blocks of 32 channels, ready to be multiplied with each other.
 #[derive(Debug)]
 pub struct Channels {
@@ -86,14 +89,30 @@ impl Channels {
         tiles.enumerate().map(part).collect()
     }
 
-    /// The sums over all rows of the products of two blocks of channels, those beyond the last channel 0.
+    /// The sums over all rows of the products of a few blocks of channels with one, those beyond the last channel 0: a cell for
+    /// each block from `row` on.
+    ///
+    /// A run of rows at a time: its part of the one block stays in the first cache, and the cells do.
     ///
     /// # Panics
     /// If there is no such block, or there are no rows.
-    pub fn cell(&self, kernel: &Kernel, row: usize, column: usize, sums: &mut [f32; CELL]) {
-        let part = |block: usize| block * self.room * STEP..(block * self.room + self.steps) * STEP;
-        let (left, right) = (&self.left[part(row)], &self.right[part(column)]);
-        kernel.cell(Blocks { left, right, precision: Precision::Bits16, pieces: PIECES }, sums);
+    pub fn cells(&self, kernel: &Kernel, row: usize, column: usize, cells: &mut [[f32; CELL]]) {
+        for start in (0..self.steps).step_by(RUN) {
+            let steps = start..self.steps.min(start + RUN);
+            let part = |block: usize| {
+                let first = block * self.room;
+                (first + steps.start) * STEP..(first + steps.end) * STEP
+            };
+            let right = &self.right[part(column)];
+            for (number, sums) in cells.iter_mut().enumerate() {
+                let left = &self.left[part(row + number)];
+                let blocks = Blocks { left, right, precision: Precision::Bits16, pieces: PIECES };
+                match start {
+                    0 => kernel.cell(blocks, sums),
+                    _ => kernel.add_to_cell(blocks, sums),
+                }
+            }
+        }
     }
 }
 

@@ -86,6 +86,13 @@ impl Kernel {
         unsafe { self.write(blocks, place) };
     }
 
+    /// Adds to the sums of a cell of its own, at 16 bits.
+    pub(crate) fn add_to_cell(&self, blocks: Blocks<'_>, sums: &mut [f32; CELL]) {
+        let place = Place { first: sums.as_mut_ptr(), stride: BLOCK };
+        // SAFETY: as in `cell`.
+        unsafe { self.add(blocks, place) };
+    }
+
     /// Writes 32 rows of 32 sums.
     ///
     /// # Safety

@@ -3,11 +3,12 @@
 //! A library's own parallel decomposition would start threads of its own; these are lent. Tiles have fixed sizes and each is
 //! computed by one worker, so results do not depend on how many there are.
 
+use crate::products;
 use crate::workers::Steady;
 use faer::linalg::cholesky::llt;
-use faer::linalg::{matmul, triangular_inverse, triangular_solve};
-use faer::prelude::ReborrowMut;
-use faer::{Accum, MatMut, MatRef, Par, dyn_stack::MemBuffer};
+use faer::linalg::{triangular_inverse, triangular_solve};
+use faer::{MatMut, MatRef, Par, dyn_stack::MemBuffer};
+use llmq_tiles::Precision;
 use std::sync::Mutex;
 
 /// Rows and columns of a tile.
@@ -57,9 +58,10 @@ pub(crate) fn cholesky(matrix: &mut [f32], size: usize, workers: &Steady<'_>) ->
             let first = number * TILE;
             let here = rows.len() / size;
             let out = MatMut::from_row_major_slice_mut(&mut rows, here, size).subcols_mut(end, first + here);
-            let left = MatRef::from_row_major_slice(&solved[first * width..(first + here) * width], here, width);
+            let left: Vec<f32> = solved[first * width..(first + here) * width].iter().map(|value| -value).collect();
+            let left = MatRef::from_row_major_slice(&left, here, width);
             let right = MatRef::from_row_major_slice(&solved[..(first + here) * width], first + here, width);
-            matmul::matmul(out, Accum::Add, left, right.transpose(), -1.0, Par::Seq);
+            products::add(out, left, right.transpose(), Precision::Bits24);
         });
     }
     for row in 0..size {
@@ -95,9 +97,11 @@ pub(crate) fn invert_lower(matrix: &mut [f32], size: usize, workers: &Steady<'_>
             let last = size.min(first + TILE);
             let (known, rest) = out.split_at_mut((first - start) * width);
             let known = MatRef::from_row_major_slice(known, first - start, width);
-            let mut here = MatMut::from_row_major_slice_mut(&mut rest[..(last - first) * width], last - first, width);
+            let rest = &mut rest[..(last - first) * width];
             let left = tile(original, size, first..last, start..first);
-            matmul::matmul(here.rb_mut(), Accum::Replace, left, known, -1.0, Par::Seq);
+            products::write(MatMut::from_row_major_slice_mut(rest, last - first, width), left, known, Precision::Bits24);
+            rest.iter_mut().for_each(|value| *value = -*value);
+            let here = MatMut::from_row_major_slice_mut(rest, last - first, width);
             let diagonal = tile(original, size, first..last, first..last);
             triangular_solve::solve_lower_triangular_in_place(diagonal, here, Par::Seq);
         }

@@ -20,8 +20,8 @@ pub(crate) fn widest<R>(body: impl FnOnce() -> R) -> R {
 /// arithmetic; and left to itself the compiler gathers single lanes (AVX-512), at a twentieth of this speed.
 const TOGETHER: usize = 8;
 
-/// `to[k] += sum over i of factors[i][k] * from[i]`, added in the order of `i`; products are rounded before they are added, so
-/// that every processor gives the same bits.
+/// `to[k] += sum over i of factors[i][k] * from[i]`, added in the order of `i` with fused multiply-add, whose one rounding is
+/// the same on every processor; where one lacks it, it is slow.
 ///
 /// # Panics
 /// If a row of factors is shorter than `to`.
@@ -46,7 +46,7 @@ fn add_run<S: Simd, const N: usize>(simd: S, to: &mut [Line], factors: [&[f32]; 
             let line = &mut S::as_mut_simd_f32s(&mut to[k]).0[vector];
             let mut sum = *line;
             for i in 0..N {
-                sum = simd.add_f32s(sum, simd.mul_f32s(simd.splat_f32s(factors[i][k]), from[i]));
+                sum = simd.mul_add_f32s(simd.splat_f32s(factors[i][k]), from[i], sum);
             }
             *line = sum;
         }

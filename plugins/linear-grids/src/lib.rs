@@ -21,6 +21,7 @@
 //! | `range` | scales, tried out with feedback |
 //! | `polish` | coordinate descent over scales and codes |
 //! | `objective`, `dense`, `lanes` | the quadratic form; triangular work on large matrices; rows side by side |
+//! | `products` | products of matrices, in tile registers where there are any |
 //! | `packing` | streams of small integers in 32-bit words |
 #![forbid(unsafe_code)]
 #![allow(clippy::needless_range_loop, reason = "lanes of several lines are walked side by side")]
@@ -38,6 +39,7 @@ mod nearest;
 mod objective;
 pub mod packing;
 mod polish;
+mod products;
 mod range;
 mod round;
 mod workers;

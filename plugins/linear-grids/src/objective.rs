@@ -1,7 +1,10 @@
 //! The quadratic form that everything here makes small.
 
+use crate::lanes::widest;
+use crate::products::WORTH_IT;
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Accum, MatMut, MatRef, Par};
+use llmq_tiles::{Left, Precision, Right, Start, Tiles, product as multiply};
 
 /// Columns of a tile.
 const TILE: usize = 256;
@@ -20,22 +23,59 @@ pub(crate) fn size_unless(weights: &[f32], gram: &[f32], columns: usize, stop: &
     let rows = weights.len() / columns;
     let w = MatRef::from_row_major_slice(weights, rows, columns);
     let g = MatRef::from_row_major_slice(gram, columns, columns);
-    let mut sum = 0.0;
+    let tiles = Tiles::lent().filter(|_| rows * columns >= WORTH_IT);
+    let (mut left, mut right) = (Left::default(), Right::default());
+    if tiles.is_some() {
+        left.fill(w, Precision::Bits16);
+    }
+    let (mut sum, mut product) = (0.0, Vec::new());
     for start in (0..columns).step_by(TILE) {
         if stop() {
             return None;
         }
         let width = TILE.min(columns - start);
-        // Rows of G, which is symmetric, lie in one piece each: its columns took twice as long.
-        let (before, here) = (g.submatrix(start, 0, width, start), g.submatrix(start, start, width, width));
-        let mut product = Mat::<f32>::zeros(width, rows);
-        matmul(product.as_mut(), Accum::Replace, before, w.subcols(0, start).transpose(), 2.0, Par::Seq);
-        matmul(product.as_mut(), Accum::Add, here, w.subcols(start, width).transpose(), 1.0, Par::Seq);
-        for row in 0..rows {
-            for column in 0..width {
-                sum += f64::from(product[(column, row)]) * f64::from(w[(row, start + column)]);
+        product.resize(rows * width, 0.0f32);
+        // Rows of G, which is symmetric, lie in one piece each: its columns took twice as long. What stands before the
+        // diagonal counts twice.
+        for (places, counts) in [(0..start, 2.0), (start..start + width, 1.0)] {
+            if places.is_empty() {
+                continue;
             }
+            let of_gram = g.submatrix(start, places.start, width, places.len()).transpose();
+            let out = MatMut::from_row_major_slice_mut(&mut product, rows, width);
+            match tiles {
+                Some(tiles) => {
+                    right.fill(of_gram, Precision::Bits16);
+                    let left_step = places.start / Left::STEP;
+                    multiply(tiles, &left, &right, Start { left_step, steps: Some(right.steps()), ..Start::default() }, out);
+                }
+                None => matmul(out, Accum::Replace, w.subcols(places.start, places.len()), of_gram, 1.0, Par::Seq),
+            }
+            sum += counts * dot(&product, width, &weights[start..], columns);
         }
     }
     Some(sum)
+}
+
+/// The sum of the products of numbers in rows of `width`, those of the other rows `stride` apart.
+fn dot(numbers: &[f32], width: usize, others: &[f32], stride: usize) -> f64 {
+    let mut sum = 0.0;
+    widest(
+        #[inline(always)]
+        || {
+            for (numbers, others) in numbers.chunks_exact(width).zip(others.chunks(stride)) {
+                let mut lanes = [0.0f64; 16];
+                let (blocks, rest) = numbers.as_chunks::<16>();
+                let (other_blocks, other_rest) = others[..width].as_chunks::<16>();
+                for (block, other) in blocks.iter().zip(other_blocks) {
+                    for lane in 0..16 {
+                        lanes[lane] += f64::from(block[lane]) * f64::from(other[lane]);
+                    }
+                }
+                let rest: f64 = rest.iter().zip(other_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                sum += lanes.iter().sum::<f64>() + rest;
+            }
+        },
+    );
+    sum
 }

@@ -11,9 +11,9 @@ use crate::feedback::{LaneSteps, RUN};
 use crate::grid::stored;
 use crate::lanes::{LANES, Line, ZERO, add_products};
 use crate::round::Panel;
-use crate::{Factor, Grid, Method, Steps};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use crate::{Factor, Grid, Method, Steps, products};
+use faer::{MatMut, MatRef};
+use llmq_tiles::Precision;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Polishes codes and steps in place; gives tr(dW G dW^T), or `None` if it was stopped.
@@ -95,7 +95,7 @@ fn add_product(gradient: &mut [Line], changes: &[Line], gram: &[f32], members: &
     let rows_of_gram = MatRef::from_row_major_slice(rows_of_gram, rows, columns);
     let changes = MatRef::from_row_major_slice(changes.as_flattened(), rows, stacks * LANES);
     let out = MatMut::from_row_major_slice_mut(gradient.as_flattened_mut(), columns, stacks * LANES);
-    matmul(out, Accum::Add, rows_of_gram.transpose(), changes, 1.0, Par::Seq);
+    products::add(out, rows_of_gram.transpose(), changes, Precision::Bits16);
 }
 
 /// The columns of one group.
@@ -157,7 +157,7 @@ impl Group<'_> {
                 if 2.0 * change * slope[lane] + change * change * curve[lane] < 0.0 {
                     by[lane] = change;
                     steps[lane].scale = scale;
-                    old.scale[lane] = scale;
+                    old.rescale(lane, scale);
                 }
             }
         }

@@ -29,17 +29,24 @@ fn shares(grid: Grid) -> (f32, f32) {
 
 /// Chooses the steps of every lane for the columns at `start..` of the order.
 pub(crate) fn choose(lines: &[Line], factor: &Factor, start: usize, method: &Method) -> [Steps; LANES] {
-    search(lines, method, false, |steps| judge(lines, factor, start, method.grid, steps))
+    let mut memory = lines.to_vec();
+    search(lines, method, false, |steps, least| {
+        if lines.len() > LONGEST_TRIAL {
+            return squares(lines, method.grid, steps, |number| factor.row(start + number)[start + number].recip());
+        }
+        memory.copy_from_slice(lines);
+        judge(&mut memory, factor, start, method.grid, steps, least)
+    })
 }
 
 /// The steps of every lane whose nearest codes have the least squared error: all that can be said of weights whose inputs
 /// nobody saw. Those that just reach all weights are tried too: weights that lie on such a grid already keep it.
 pub(crate) fn fitting(lines: &[Line], method: &Method) -> [Steps; LANES] {
-    search(lines, method, true, |steps| squares(lines, method.grid, steps, |_| 1.0))
+    search(lines, method, true, |steps, _| squares(lines, method.grid, steps, |_| 1.0))
 }
 
-/// The steps with the least loss in every lane; `reaching` those that just reach all weights are among those tried.
-fn search(lines: &[Line], method: &Method, reaching: bool, judge: impl Fn(&LaneSteps) -> Line) -> [Steps; LANES] {
+/// The steps with the least loss in every lane, given the least so far: a judge may stop where all lanes have more; `reaching` those that just reach all weights are among those tried.
+fn search(lines: &[Line], method: &Method, reaching: bool, judge: impl FnMut(&LaneSteps, &Line) -> Line) -> [Steps; LANES] {
     let grid = method.grid;
     let ends: [(f32, f32); LANES] = std::array::from_fn(|lane| {
         lines.iter().fold((0.0, 0.0), |(low, high), line| (f32::min(low, line[lane]), f32::max(high, line[lane])))
@@ -102,7 +109,7 @@ struct Search<J> {
     judge: J,
 }
 
-impl<J: Fn(&LaneSteps) -> Line> Search<J> {
+impl<J: FnMut(&LaneSteps, &Line) -> Line> Search<J> {
     /// Tries the steps that span shares of the ends.
     fn take(&mut self, shares: [(f32, f32); LANES]) {
         let steps = std::array::from_fn(|lane| {
@@ -115,7 +122,7 @@ impl<J: Fn(&LaneSteps) -> Line> Search<J> {
 
     /// Tries steps; each lane keeps the better ones, the earlier of equals.
     fn try_out(&mut self, shares: [(f32, f32); LANES], steps: [Steps; LANES]) {
-        let loss = (self.judge)(&LaneSteps::of(&steps));
+        let loss = (self.judge)(&LaneSteps::of(&steps), &self.loss);
         for lane in 0..LANES {
             if loss[lane] < self.loss[lane] {
                 (self.loss[lane], self.best[lane], self.shares[lane]) = (loss[lane], steps[lane], shares[lane]);
@@ -124,20 +131,25 @@ impl<J: Fn(&LaneSteps) -> Line> Search<J> {
     }
 }
 
-fn judge(lines: &[Line], factor: &Factor, start: usize, grid: Grid, steps: &LaneSteps) -> Line {
-    if lines.len() > LONGEST_TRIAL {
-        return squares(lines, grid, steps, |number| factor.row(start + number)[start + number].recip());
-    }
+/// What feedback costs with these steps, or more than `least` in every lane. Lines are changed.
+fn judge(lines: &mut [Line], factor: &Factor, start: usize, grid: Grid, steps: &LaneSteps, least: &Line) -> Line {
     let mut loss = ZERO;
-    let mut lines = lines.to_vec();
     feed(
-        &mut lines,
+        lines,
         factor,
         start,
         grid,
         steps,
         #[inline(always)]
-        |_, _, errors| add_squares(&mut loss, errors, 1.0),
+        |_, _, errors| {
+            add_squares(&mut loss, errors, 1.0);
+            // Sums only grow: what has lost already need not be rounded to its end.
+            let mut open = false;
+            for lane in 0..LANES {
+                open |= loss[lane] < least[lane];
+            }
+            open
+        },
     );
     loss
 }

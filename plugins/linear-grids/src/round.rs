@@ -11,9 +11,9 @@ use crate::lanes::{LANES, Line, ZERO};
 use crate::objective::size_unless;
 use crate::polish::polish;
 use crate::range;
-use crate::{Factor, Method, Steps};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use crate::{Factor, Method, Steps, products};
+use faer::{MatMut, MatRef};
+use llmq_tiles::Precision;
 
 /// Columns whose errors are collected before they go into all later columns.
 const BLOCK: usize = 128;
@@ -128,7 +128,7 @@ impl Panel {
                     return None;
                 }
                 let end = places.end.min(start + BLOCK);
-                let mut errors = vec![ZERO; (end - start) * stacks];
+                let mut taken = vec![ZERO; (end - start) * stacks];
                 for stack in 0..stacks {
                     let mut lines = self.stack(start..end, stack);
                     let steps = LaneSteps::of(&self.steps[*group as usize * stacks + stack]);
@@ -146,12 +146,13 @@ impl Panel {
                             for lane in 0..LANES {
                                 squares[lane] += e[lane] * e[lane];
                             }
-                            errors[number * stacks + stack] = *e;
+                            taken[number * stacks + stack] = e.map(|e| -e);
+                            true
                         },
                     );
                     self.squares += squares.iter().map(|squares| f64::from(*squares)).sum::<f64>();
                 }
-                self.pass_on(&errors, factor, start, end);
+                self.pass_on(&taken, factor, start, end);
             }
         }
         Some(())
@@ -161,17 +162,17 @@ impl Panel {
         places.map(|place| self.lines[place * self.stacks + stack]).collect()
     }
 
-    /// Takes the errors of the columns at `start..end` out of all later ones.
-    fn pass_on(&mut self, errors: &[Line], factor: &Factor, start: usize, end: usize) {
+    /// Takes the errors of the columns at `start..end` out of all later ones: `taken` are the errors, negated.
+    fn pass_on(&mut self, taken: &[Line], factor: &Factor, start: usize, end: usize) {
         let (columns, width) = (factor.columns(), self.stacks * LANES);
         if end == columns {
             return;
         }
         let upper = MatRef::from_row_major_slice(&factor.upper()[start * columns..end * columns], end - start, columns);
-        let errors = MatRef::from_row_major_slice(errors.as_flattened(), end - start, width);
+        let taken = MatRef::from_row_major_slice(taken.as_flattened(), end - start, width);
         let rest = self.lines[end * self.stacks..].as_flattened_mut();
         let rest = MatMut::from_row_major_slice_mut(rest, columns - end, width);
-        matmul(rest, Accum::Add, upper.subcols(end, columns - end).transpose(), errors, -1.0, Par::Seq);
+        products::add(rest, upper.subcols(end, columns - end).transpose(), taken, Precision::Bits16);
     }
 
     /// tr(dW H dW^T) with the damped matrix.

@@ -5,6 +5,9 @@ use pulp::{Simd, WithSimd};
 
 use super::packed::row_start;
 
+/// Cells that are summed together: they stay in the first cache.
+const TOGETHER: usize = 3;
+
 /// Adds the products of a band of channels with all channels up to their own to a piece of a packed lower triangle.
 pub(super) struct Cells<'a> {
     /// This thread's registers.
@@ -27,12 +30,14 @@ impl WithSimd for Cells<'_> {
         let Cells { kernel, block, first, channels, sums } = self;
         const SIDE: usize = Channels::BLOCK;
         let beyond = first + channels;
-        let mut cell = [0.0f32; CELL];
+        let mut cells = [[0.0f32; CELL]; TOGETHER];
         // A block of columns meets the band's rows one after the other, which stay in the second cache.
         for column in (0..beyond).step_by(SIDE) {
-            for row in (first..beyond).step_by(SIDE).filter(|row| *row >= column) {
-                block.cell(kernel, row / SIDE, column / SIDE, &mut cell);
-                for (channel, products) in (row..beyond).zip(cell.chunks_exact(SIDE)) {
+            for few in (first.max(column)..beyond).step_by(TOGETHER * SIDE) {
+                let cells = &mut cells[..(beyond - few).div_ceil(SIDE).min(TOGETHER)];
+                block.cells(kernel, few / SIDE, column / SIDE, cells);
+                let lines = cells.iter().flat_map(|cell| cell.chunks_exact(SIDE));
+                for (channel, products) in (few..beyond).zip(lines) {
                     let from = row_start(channel) - row_start(first) + column;
                     // A plain loop of unknown length: of 32 the compiler made single steps, and a closure it left outside
                     // of what is compiled for wide vectors.
