@@ -7,8 +7,9 @@
 //! (GPTQ, arXiv 2210.17323, algorithm 1.) The sum of e_i^2 is dW H dW^T, the very error that is to be small: so a run is
 //! also how scales are judged, see [`crate::range`].
 
-use crate::lanes::{LANES, Line, ZERO, add_products};
-use crate::{Factor, Grid, Steps};
+use crate::diagonal::{Diagonal, RUN};
+use crate::lanes::{LANES, Line, ZERO, add_eight, add_products};
+use crate::{Grid, Steps};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Steps of the rows, one lane each.
@@ -57,26 +58,24 @@ impl LaneSteps {
     }
 }
 
-/// Columns that pass their errors on to all later ones at once.
-pub(crate) const RUN: usize = 8;
-
-/// Rounds the columns at `start..start + lines.len()` of the order, with the widest instructions that the processor has. `put`
-/// gets the number of each, its codes and errors e_i, and says whether to go on. Lines are left as they were compensated.
+/// Rounds the columns of a part of the factor, with the widest instructions that the processor has. `put` gets the number of
+/// each, its codes and errors e_i, and says whether to go on. Lines are left as they were compensated.
+///
+/// # Panics
+/// If there are fewer lines than columns.
 pub(crate) fn feed(
     lines: &mut [Line],
-    factor: &Factor,
-    start: usize,
+    diagonal: &Diagonal,
     grid: Grid,
     steps: &LaneSteps,
     put: impl FnMut(usize, &Line, &Line) -> bool,
 ) {
-    Arch::new().dispatch(Feed { lines, factor, start, grid, steps, put });
+    Arch::new().dispatch(Feed { lines, diagonal, grid, steps, put });
 }
 
 struct Feed<'a, P> {
     lines: &'a mut [Line],
-    factor: &'a Factor,
-    start: usize,
+    diagonal: &'a Diagonal,
     grid: Grid,
     steps: &'a LaneSteps,
     put: P,
@@ -87,34 +86,31 @@ impl<P: FnMut(usize, &Line, &Line) -> bool> WithSimd for Feed<'_, P> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Feed { lines, factor, start, grid, steps, mut put } = self;
+        let Feed { lines, diagonal, grid, steps, mut put } = self;
         let most = grid.most();
-        let end = start + lines.len();
-        for first in (0..lines.len()).step_by(RUN) {
-            let (run, rest) = lines[first..].split_at_mut(RUN.min(end - start - first));
-            let from = start + first;
-            let count = run.len();
+        let mut rest = &mut lines[..diagonal.columns()];
+        for (number, factors) in diagonal.runs().iter().enumerate() {
+            let (run, after) = rest.split_at_mut(RUN.min(rest.len()));
+            rest = after;
             let mut taken = [ZERO; RUN];
             let mut go_on = true;
-            for number in 0..count {
-                let upper = &factor.row(from + number)[from + number..from + count];
-                let (done, later) = run.split_at_mut(number + 1);
-                let weights = &done[number];
+            for i in 0..run.len() {
+                let (done, later) = run.split_at_mut(i + 1);
+                let weights = &done[i];
                 let codes = steps.codes(weights, most);
                 let values = steps.values(&codes);
-                let share = 1.0 / upper[0];
                 let mut errors = ZERO;
                 for lane in 0..LANES {
-                    errors[lane] = (weights[lane] - values[lane]) * share;
-                    taken[number][lane] = -errors[lane];
+                    errors[lane] = (weights[lane] - values[lane]) * factors.shares[i];
+                    taken[i][lane] = -errors[lane];
                 }
-                add_products(simd, later, |_| &upper[1..], &taken[number..=number]);
-                go_on = put(first + number, &codes, &errors);
+                add_products(simd, later, |_| &factors.own[i][i + 1..], &taken[i..=i]);
+                go_on = put(number * RUN + i, &codes, &errors);
             }
             if !go_on {
                 return;
             }
-            add_products(simd, rest, |number| &factor.row(from + number)[from + count..end], &taken[..count]);
+            add_eight(simd, rest, diagonal.later(number), &taken);
         }
     }
 }

@@ -18,6 +18,7 @@
 //! | `round` | the whole way of a matrix |
 //! | `cost` | what rounding with feedback costs, done and expected |
 //! | `feedback` | GPTQ: the error of each column goes into the columns after it |
+//! | `diagonal` | a group's part of the factor, as feedback reads it |
 //! | `range` | scales, tried out with feedback |
 //! | `polish` | coordinate descent over scales and codes |
 //! | `objective`, `dense`, `lanes` | the quadratic form; triangular work on large matrices; rows side by side |
@@ -29,6 +30,7 @@
 mod clip;
 mod cost;
 mod dense;
+mod diagonal;
 mod factor;
 mod feedback;
 mod fitted;

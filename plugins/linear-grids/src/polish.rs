@@ -7,7 +7,8 @@
 //! take turns; within one, R is exact, and what a group changed goes into R of all columns as one matrix product. The error
 //! never rises.
 
-use crate::feedback::{LaneSteps, RUN};
+use crate::diagonal::RUN;
+use crate::feedback::LaneSteps;
 use crate::grid::stored;
 use crate::lanes::{LANES, Line, ZERO, add_products};
 use crate::round::Panel;

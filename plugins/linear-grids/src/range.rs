@@ -10,9 +10,11 @@
 //! grids with the odd code on either side; then two more around the best; for grids with a zero of their own, also either
 //! end of the range by itself and both neighbours of the zero.
 
+use crate::diagonal::Diagonal;
 use crate::feedback::{LaneSteps, feed};
 use crate::lanes::{LANES, Line, ZERO, widest};
 use crate::{Factor, Grid, Method, Steps};
+use std::ops::Range;
 
 /// Columns up to which feedback is tried out: its cost per weight grows with them.
 const LONGEST_TRIAL: usize = 256;
@@ -27,15 +29,40 @@ fn shares(grid: Grid) -> (f32, f32) {
     }
 }
 
-/// Chooses the steps of every lane for the columns at `start..` of the order.
-pub(crate) fn choose(lines: &[Line], factor: &Factor, start: usize, method: &Method) -> [Steps; LANES] {
-    let mut memory = lines.to_vec();
-    search(lines, method, false, |steps, least| {
-        if lines.len() > LONGEST_TRIAL {
-            return squares(lines, method.grid, steps, |number| factor.row(start + number)[start + number].recip());
+/// Columns of a group.
+pub(crate) enum Columns<'a> {
+    /// So few that feedback is tried out.
+    Few(Diagonal),
+    /// More, from `start` on in the order.
+    Many {
+        /// The factor.
+        factor: &'a Factor,
+        /// Place of the first.
+        start: usize,
+    },
+}
+
+impl Columns<'_> {
+    /// Those at some places of the order.
+    pub(crate) fn of(factor: &Factor, places: Range<usize>) -> Columns<'_> {
+        match places.len() {
+            0..=LONGEST_TRIAL => Columns::Few(Diagonal::of(factor, places.start, places.len())),
+            _ => Columns::Many { factor, start: places.start },
         }
-        memory.copy_from_slice(lines);
-        judge(&mut memory, factor, start, method.grid, steps, least)
+    }
+}
+
+/// Chooses the steps of every lane for the columns of a group.
+pub(crate) fn choose(lines: &[Line], columns: &Columns<'_>, method: &Method) -> [Steps; LANES] {
+    let mut memory = lines.to_vec();
+    search(lines, method, false, |steps, least| match columns {
+        Columns::Many { factor, start } => {
+            squares(lines, method.grid, steps, |number| factor.row(start + number)[start + number].recip())
+        }
+        Columns::Few(diagonal) => {
+            memory.copy_from_slice(lines);
+            judge(&mut memory, diagonal, method.grid, steps, least)
+        }
     })
 }
 
@@ -132,12 +159,11 @@ impl<J: FnMut(&LaneSteps, &Line) -> Line> Search<J> {
 }
 
 /// What feedback costs with these steps, or more than `least` in every lane. Lines are changed.
-fn judge(lines: &mut [Line], factor: &Factor, start: usize, grid: Grid, steps: &LaneSteps, least: &Line) -> Line {
+fn judge(lines: &mut [Line], diagonal: &Diagonal, grid: Grid, steps: &LaneSteps, least: &Line) -> Line {
     let mut loss = ZERO;
     feed(
         lines,
-        factor,
-        start,
+        diagonal,
         grid,
         steps,
         #[inline(always)]

@@ -6,11 +6,12 @@
 //! feedback ([`crate::feedback`]), and its errors go into all later columns at once, as one matrix product (GPTQ's lazy
 //! updates). Rows do not see each other, so any rows can be handed in; 32 are worked on side by side, and eight times as many share their products.
 
+use crate::diagonal::Diagonal;
 use crate::feedback::{LaneSteps, feed};
 use crate::lanes::{LANES, Line, ZERO};
 use crate::objective::size_unless;
 use crate::polish::polish;
-use crate::range;
+use crate::range::{Columns, choose};
 use crate::{Factor, Method, Steps, products};
 use faer::{MatMut, MatRef};
 use llmq_tiles::Precision;
@@ -119,15 +120,24 @@ impl Panel {
     pub(crate) fn round(&mut self, factor: &Factor, method: &Method, stop: &dyn Fn() -> bool) -> Option<()> {
         let stacks = self.stacks;
         for (places, group) in factor.runs() {
+            let columns = Columns::of(factor, places.clone());
             for stack in 0..stacks {
                 let lines: Vec<Line> = self.stack(places.clone(), stack);
-                self.steps[*group as usize * stacks + stack] = range::choose(&lines, factor, places.start, method);
+                self.steps[*group as usize * stacks + stack] = choose(&lines, &columns, method);
             }
             for start in places.clone().step_by(BLOCK) {
                 if stop() {
                     return None;
                 }
                 let end = places.end.min(start + BLOCK);
+                let own;
+                let diagonal = match &columns {
+                    Columns::Few(diagonal) if places.len() <= BLOCK => diagonal,
+                    _ => {
+                        own = Diagonal::of(factor, start, end - start);
+                        &own
+                    }
+                };
                 let mut taken = vec![ZERO; (end - start) * stacks];
                 for stack in 0..stacks {
                     let mut lines = self.stack(start..end, stack);
@@ -136,8 +146,7 @@ impl Panel {
                     let mut squares = ZERO;
                     feed(
                         &mut lines,
-                        factor,
-                        start,
+                        diagonal,
                         method.grid,
                         &steps,
                         #[inline(always)]
