@@ -15,7 +15,7 @@
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, MatMut, MatRef, Par};
 use llmq_calibration::{BLOCK_ROWS, Collector, Options};
-use llmq_tiles::{CELL, Channels, ChannelsPart, Tiles};
+use llmq_tiles::{Band, CELL, Channels, ChannelsPart, Tiles};
 
 const ROUNDS: usize = 5;
 
@@ -28,14 +28,15 @@ fn thread_seconds() -> f64 {
 
 /// All cells of the lower triangle, added to nothing.
 fn in_tiles(tiles: Tiles, channels: &mut Channels, values: &[f32], columns: usize) {
-    let mut cells = vec![[0.0; CELL]; 3];
+    let (mut cells, mut band) = (vec![[0.0; CELL]; 3], Band::default());
     for rows in values.chunks(BLOCK_ROWS * columns) {
         channels.parts(rows).into_iter().for_each(ChannelsPart::fill);
         let kernel = tiles.enter();
         let blocks = columns.div_ceil(Channels::BLOCK);
         for few in (0..blocks).step_by(3) {
             let cells = &mut cells[..3.min(blocks - few)];
-            (0..=few).for_each(|column| channels.cells(&kernel, few, column, cells));
+            channels.turn(few..few + cells.len(), &mut band);
+            (0..=few).for_each(|column| channels.cells(&kernel, &band, 0, column, cells));
             std::hint::black_box(&cells);
         }
     }

@@ -203,8 +203,8 @@ pub(crate) fn step_of_pairs<'a, const PIECES: usize>(
         for (piece, words) in words.iter().enumerate().take(PIECES) {
             let (left, right) = words.split_at(ROWS);
             for (half, words) in [left, right].into_iter().enumerate() {
-                let line: &mut [u32; ROWS] = bytemuck::cast_mut(&mut tiles[2 * piece + half].0[pair]);
-                line.copy_from_slice(words);
+                let words: &[u32; ROWS] = words.try_into().expect("half of the words");
+                tiles[2 * piece + half].0[pair] = bytemuck::cast(*words);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Cells of X^T X: the two factors are the same numbers, so that one is the other transposed tile by tile.
 
 use bytemuck::Zeroable;
+use std::ops::Range;
 
 use crate::Precision;
-use crate::cut::step_of_pairs;
+use crate::cut::{room, step_of_pairs};
 use crate::kernel::{Blocks, CELL, Kernel};
 use crate::lanes::widest;
 use crate::tile::{BLOCK, DEPTH, Tile};
@@ -21,14 +22,21 @@ const STEP: usize = 2 * PIECES;
 /// Steps of a run: 128 rows, 16 KiB on either side.
 const RUN: usize = 4;
 
-/// Rows of X as blocks of 32 channels, ready to be multiplied with each other.
+/// Rows of X as blocks of 32 channels, ready to be multiplied with each other: as right factors. As left ones only a
+/// [`Band`] of them is held, so that both stay in the second cache.
 #[derive(Debug)]
 pub struct Channels {
     columns: usize,
     steps: usize,
     room: usize,
-    left: Vec<Tile>,
-    right: Vec<Tile>,
+    tiles: Vec<Tile>,
+}
+
+/// Some neighbouring blocks of channels as left factors. Its memory serves band after band.
+#[derive(Debug, Default)]
+pub struct Band {
+    steps: usize,
+    tiles: Vec<Tile>,
 }
 
 /// Some blocks of channels that are to be filled: no two parts share memory, so threads may take them in any order.
@@ -42,8 +50,7 @@ pub struct ChannelsPart<'a> {
     steps: usize,
     /// Tiles of a block, in use or not.
     block: usize,
-    left: &'a mut [Tile],
-    right: &'a mut [Tile],
+    tiles: &'a mut [Tile],
 }
 
 impl Channels {
@@ -52,7 +59,7 @@ impl Channels {
 
     /// Bytes that so many rows of so many channels take.
     pub const fn bytes(rows: usize, columns: usize) -> usize {
-        2 * Channels::tiles(rows, columns) * size_of::<Tile>()
+        Channels::tiles(rows, columns) * size_of::<Tile>()
     }
 
     const fn tiles(rows: usize, columns: usize) -> usize {
@@ -62,12 +69,12 @@ impl Channels {
     /// Room for at most `rows` rows.
     pub fn new(rows: usize, columns: usize) -> Channels {
         let tiles = vec![Tile::zeroed(); Channels::tiles(rows, columns)];
-        Channels { columns, steps: 0, room: rows.div_ceil(DEPTH), left: tiles.clone(), right: tiles }
+        Channels { columns, steps: 0, room: rows.div_ceil(DEPTH), tiles }
     }
 
     /// Bytes that are held.
     pub fn held_bytes(&self) -> usize {
-        (self.left.capacity() + self.right.capacity()) * size_of::<Tile>()
+        self.tiles.capacity() * size_of::<Tile>()
     }
 
     /// Takes rows, once all parts are filled.
@@ -81,31 +88,48 @@ impl Channels {
         self.steps = count.div_ceil(DEPTH);
         assert!(self.steps <= self.room, "{count} rows where {} have room", self.room * DEPTH);
         let (block, steps) = (self.room * STEP, self.steps);
-        let tiles = self.left.chunks_mut(TOGETHER * block).zip(self.right.chunks_mut(TOGETHER * block));
-        let part = |(number, (left, right))| {
+        let part = |(number, tiles)| {
             let first = number * TOGETHER * BLOCK;
-            ChannelsPart { rows, columns, first, steps, block, left, right }
+            ChannelsPart { rows, columns, first, steps, block, tiles }
         };
-        tiles.enumerate().map(part).collect()
+        self.tiles.chunks_mut(TOGETHER * block).enumerate().map(part).collect()
     }
 
-    /// The sums over all rows of the products of a few blocks of channels with one, those beyond the last channel 0: a cell for
-    /// each block from `row` on.
+    /// The tiles of some steps of a block.
+    fn part(&self, block: usize, steps: Range<usize>) -> &[Tile] {
+        let first = block * self.room;
+        &self.tiles[(first + steps.start) * STEP..(first + steps.end) * STEP]
+    }
+
+    /// Makes some neighbouring blocks left factors.
+    ///
+    /// # Panics
+    /// If there are no such blocks.
+    pub fn turn(&self, blocks: Range<usize>, band: &mut Band) {
+        band.steps = self.steps;
+        let tiles = room(&mut band.tiles, blocks.len() * self.steps * STEP);
+        for (block, tiles) in blocks.zip(tiles.chunks_exact_mut(self.steps * STEP)) {
+            for (left, right) in tiles.iter_mut().zip(self.part(block, 0..self.steps)) {
+                *left = right.transposed();
+            }
+        }
+    }
+
+    /// The sums over all rows of the products of a few blocks of a band with one of all, those beyond the last channel 0: a
+    /// cell for each block of the band from `first` on.
     ///
     /// A run of rows at a time: its part of the one block stays in the first cache, and the cells do.
     ///
     /// # Panics
-    /// If there is no such block, or there are no rows.
-    pub fn cells(&self, kernel: &Kernel, row: usize, column: usize, cells: &mut [[f32; CELL]]) {
+    /// If there is no such block, if there are no rows, or the band is of others.
+    pub fn cells(&self, kernel: &Kernel, band: &Band, first: usize, column: usize, cells: &mut [[f32; CELL]]) {
+        assert_eq!(band.steps, self.steps, "steps of a band");
         for start in (0..self.steps).step_by(RUN) {
             let steps = start..self.steps.min(start + RUN);
-            let part = |block: usize| {
-                let first = block * self.room;
-                (first + steps.start) * STEP..(first + steps.end) * STEP
-            };
-            let right = &self.right[part(column)];
+            let right = self.part(column, steps.clone());
             for (number, sums) in cells.iter_mut().enumerate() {
-                let left = &self.left[part(row + number)];
+                let block = (first + number) * self.steps;
+                let left = &band.tiles[(block + steps.start) * STEP..(block + steps.end) * STEP];
                 let blocks = Blocks { left, right, precision: Precision::Bits16, pieces: PIECES };
                 match start {
                     0 => kernel.cell(blocks, sums),
@@ -119,26 +143,19 @@ impl Channels {
 impl ChannelsPart<'_> {
     /// Cuts the numbers.
     pub fn fill(self) {
-        let ChannelsPart { rows, columns, first, steps, block, left, right } = self;
+        let ChannelsPart { rows, columns, first, steps, block, tiles } = self;
         let count = rows.len() / columns;
         widest(
             #[inline(always)]
             || {
                 for step in 0..steps {
-                    let blocks = left.chunks_exact_mut(block).zip(right.chunks_exact_mut(block));
-                    for (place, (left, right)) in blocks.enumerate() {
+                    for (place, tiles) in tiles.chunks_exact_mut(block).enumerate() {
                         let first = first + place * BLOCK;
                         let channels = first..columns.min(first + BLOCK);
                         let row = |row| {
                             if row < count { &rows[row * columns..][channels.clone()] } else { &[] }
                         };
-                        let tiles = step * STEP..(step + 1) * STEP;
-                        let (left, right) = (&mut left[tiles.clone()], &mut right[tiles]);
-                        step_of_pairs::<PIECES>(row, step, right);
-                        // A loop of our own: `for_each` is compiled by itself, for narrow vectors (a fifth of the fill).
-                        for (left, right) in left.iter_mut().zip(right) {
-                            *left = right.transposed();
-                        }
+                        step_of_pairs::<PIECES>(row, step, &mut tiles[step * STEP..(step + 1) * STEP]);
                     }
                 }
             },

@@ -46,7 +46,7 @@ mod tile;
 
 pub use cut::Part;
 pub use factors::{Left, Right};
-pub use gram::{Channels, ChannelsPart};
+pub use gram::{Band, Channels, ChannelsPart};
 pub use kernel::{CELL, Kernel};
 pub use lend::Tiles;
 pub use precision::Precision;

@@ -52,6 +52,8 @@ pub(crate) fn cholesky(matrix: &mut [f32], size: usize, workers: &Steady<'_>) ->
         let width = end - start;
         let mut solved = Vec::with_capacity(count * width);
         below.chunks(size).for_each(|row| solved.extend_from_slice(&row[start..end]));
+        let right = MatRef::from_row_major_slice(&solved, count, width).transpose();
+        let shared = products::Shared::of(right, Precision::Bits24, workers);
         let rows: Vec<Mutex<&mut [f32]>> = below.chunks_mut(TILE * size).map(Mutex::new).collect();
         workers.each(rows.len(), &|number| {
             let mut rows = rows[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -60,8 +62,7 @@ pub(crate) fn cholesky(matrix: &mut [f32], size: usize, workers: &Steady<'_>) ->
             let out = MatMut::from_row_major_slice_mut(&mut rows, here, size).subcols_mut(end, first + here);
             let left: Vec<f32> = solved[first * width..(first + here) * width].iter().map(|value| -value).collect();
             let left = MatRef::from_row_major_slice(&left, here, width);
-            let right = MatRef::from_row_major_slice(&solved[..(first + here) * width], first + here, width);
-            products::add(out, left, right.transpose(), Precision::Bits24);
+            shared.add(out, left);
         });
     }
     for row in 0..size {

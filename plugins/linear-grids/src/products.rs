@@ -3,10 +3,12 @@
 //! What rounding adds up (errors that are passed on, the sizes of outputs) is far less certain than 16 bits, so it gets no more
 //! in tiles; the factor of a Gram matrix, which small eigenvalues decide, gets single precision everywhere.
 
+use crate::workers::Steady;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use llmq_tiles::{Left, Precision, Right, Start, Tiles, add_product, product};
+use llmq_tiles::{Left, Part, Precision, Right, Start, Tiles, add_product, product};
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 /// Multiplications of a product from which on cutting numbers into pieces pays.
 pub(crate) const WORTH_IT: usize = 1 << 16;
@@ -52,9 +54,51 @@ fn multiply(out: MatMut<'_, f32>, a: MatRef<'_, f32>, b: MatRef<'_, f32>, precis
     }
 }
 
+/// A right factor of several products, cut into pieces once.
+pub(crate) struct Shared<'a> {
+    b: MatRef<'a, f32>,
+    cut: Option<(Tiles, Right)>,
+}
+
+impl<'a> Shared<'a> {
+    /// Cuts it, in the workers' threads.
+    pub(crate) fn of(b: MatRef<'a, f32>, precision: Precision, workers: &Steady<'_>) -> Shared<'a> {
+        let tiles = Tiles::lent().filter(|_| b.nrows() * b.ncols() >= WORTH_IT);
+        let cut = tiles.map(|tiles| {
+            let mut right = Right::default();
+            let parts: Vec<Mutex<Option<Part>>> =
+                right.parts(b, precision).into_iter().map(|part| Mutex::new(Some(part))).collect();
+            workers.each(parts.len(), &|number| {
+                let part = parts[number].lock().unwrap_or_else(PoisonError::into_inner).take();
+                part.into_iter().for_each(Part::fill);
+            });
+            drop(parts);
+            (tiles, right)
+        });
+        Shared { b, cut }
+    }
+
+    /// out += a b, with as many columns of b as `out` has.
+    pub(crate) fn add(&self, out: MatMut<'_, f32>, a: MatRef<'_, f32>) {
+        match &self.cut {
+            None => {
+                let b = self.b.subcols(0, out.ncols());
+                matmul(out, Accum::Add, a, b, 1.0, Par::Seq);
+            }
+            Some((tiles, right)) => {
+                let (mut left, other) = FACTORS.take();
+                left.fill(a, right.precision());
+                add_product(*tiles, &left, right, Start::default(), out);
+                FACTORS.set((left, other));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Alone;
 
     #[test]
     fn in_tiles_as_in_vectors() {
@@ -68,11 +112,15 @@ mod tests {
                 let (mut added, mut written) = (start.clone(), start.clone());
                 add(MatMut::from_row_major_slice_mut(&mut added, rows, columns), a, b, precision);
                 write(MatMut::from_row_major_slice_mut(&mut written, rows, columns), a, b, precision);
+                let mut shared = start.clone();
+                let steady = Steady::new(&Alone);
+                Shared::of(b, precision, &steady).add(MatMut::from_row_major_slice_mut(&mut shared, rows, columns), a);
+                assert!(shared.iter().zip(&added).all(|(a, b)| (a - b).abs() < most * depth as f32), "shared or not");
                 for (index, (found, start)) in added.iter().zip(&start).enumerate() {
                     assert!((found - start - written[index]).abs() < 4e-7 * depth as f32, "written and added");
                     let products = (0..depth).map(|k| f64::from(a[(index / columns, k)]) * f64::from(b[(k, index % columns)]));
                     let expected = f64::from(*start) + products.sum::<f64>();
-                    assert!((f64::from(*found) - expected).abs() < most * depth as f64, "{found} {expected}");
+                    assert!((f64::from(*found) - expected).abs() < f64::from(most) * depth as f64, "{found} {expected}");
                 }
             }
         }

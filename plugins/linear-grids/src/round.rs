@@ -9,7 +9,7 @@
 use crate::diagonal::Diagonal;
 use crate::feedback::{LaneSteps, feed};
 use crate::lanes::{LANES, Line, ZERO};
-use crate::objective::size_unless;
+use crate::objective::size_of_lines;
 use crate::polish::polish;
 use crate::range::{Columns, choose};
 use crate::{Factor, Method, Steps, products};
@@ -62,10 +62,25 @@ pub fn round(
             rounds => polish(&mut panel, gram, factor, method, rounds, stop)?,
         };
         rounded.error += error;
-        rounded.size += size_unless(weights, gram, columns, stop)?;
+        rounded.size += size_of_lines(&panel.weights, gram, columns, stop)?;
         panel.put(weights.len() / columns, &mut rounded);
     }
     Some(rounded)
+}
+
+/// Rows side by side: the lines of the stacks of one column behind each other. Lanes without a row are zero.
+pub(crate) fn turned(rows: &[f32], columns: usize) -> Vec<Line> {
+    let stacks = rows.len().div_ceil(LANES * columns);
+    let mut turned = vec![ZERO; columns * stacks];
+    for (tile, lines) in turned.chunks_mut(TURNED * stacks).enumerate() {
+        for (number, row) in rows.chunks(columns).enumerate() {
+            let (stack, lane) = (number / LANES, number % LANES);
+            for (weight, lines) in row[tile * TURNED..].iter().zip(lines.chunks_exact_mut(stacks)) {
+                lines[stack][lane] = *weight;
+            }
+        }
+    }
+    turned
 }
 
 /// Up to [`STACKS`] times [`LANES`] rows at work. Lines of the stacks of one column stand behind each other.
@@ -92,16 +107,8 @@ impl Panel {
 
     pub(crate) fn of(rows: &[f32], factor: &Factor, method: &Method) -> Panel {
         let columns = factor.columns();
-        let stacks = rows.len().div_ceil(LANES * columns);
-        let mut weights = vec![ZERO; columns * stacks];
-        for (tile, lines) in weights.chunks_mut(TURNED * stacks).enumerate() {
-            for (number, row) in rows.chunks(columns).enumerate() {
-                let (stack, lane) = (number / LANES, number % LANES);
-                for (weight, lines) in row[tile * TURNED..].iter().zip(lines.chunks_exact_mut(stacks)) {
-                    lines[stack][lane] = *weight;
-                }
-            }
-        }
+        let weights = turned(rows, columns);
+        let stacks = weights.len() / columns;
         Panel {
             stacks,
             lines: factor

@@ -1,6 +1,6 @@
 //! Products of channels over a block of rows in tiles: cell by cell in f32, then in f64.
 
-use llmq_tiles::{CELL, Channels, Kernel};
+use llmq_tiles::{Band, CELL, Channels, Kernel};
 use pulp::{Simd, WithSimd};
 
 use super::packed::row_start;
@@ -14,6 +14,8 @@ pub(super) struct Cells<'a> {
     pub(super) kernel: &'a Kernel,
     /// The block of rows.
     pub(super) block: &'a Channels,
+    /// The band's channels of it.
+    pub(super) band: &'a Band,
     /// First channel of the band, a multiple of 32.
     pub(super) first: usize,
     /// Channels of the band.
@@ -27,7 +29,7 @@ impl WithSimd for Cells<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Cells { kernel, block, first, channels, sums } = self;
+        let Cells { kernel, block, band, first, channels, sums } = self;
         const SIDE: usize = Channels::BLOCK;
         let beyond = first + channels;
         let mut cells = [[0.0f32; CELL]; TOGETHER];
@@ -35,7 +37,7 @@ impl WithSimd for Cells<'_> {
         for column in (0..beyond).step_by(SIDE) {
             for few in (first.max(column)..beyond).step_by(TOGETHER * SIDE) {
                 let cells = &mut cells[..(beyond - few).div_ceil(SIDE).min(TOGETHER)];
-                block.cells(kernel, few / SIDE, column / SIDE, cells);
+                block.cells(kernel, band, (few - first) / SIDE, column / SIDE, cells);
                 let lines = cells.iter().flat_map(|cell| cell.chunks_exact(SIDE));
                 for (channel, products) in (few..beyond).zip(lines) {
                     let from = row_start(channel) - row_start(first) + column;

@@ -1,16 +1,17 @@
 //! Gram matrices `G = sum x x^T`, accurate, fast, and the same bits for any number of threads.
 //!
-//! Two ways of multiplying, of which the processor decides once; both promise as much. With u = 2^-24, a value is wrong
-//! by at most `66 u sqrt(G_ii G_jj)` = 3.9e-6, by the Cauchy-Schwarz inequality, whatever the data; for the steadiest
-//! data, where rounding always errs to one side (a million equal rows), by less than 1e-6; measured about 1e-8 for
-//! uniform noise. One f32 sum over 512 rows would have a bound of 3e-5.
+//! Two ways of multiplying, of which the processor decides once. With u = 2^-24, errors are in units of `sqrt(G_ii G_jj)`, by the
+//! Cauchy-Schwarz inequality:
 //!
 //! - In vectors: products come in f32 with fused multiply-add, are summed over 64 rows in registers, two of these sums in
-//!   f32, and everything above in f64. Products of channels whose values all lie below 1e-19 underflow.
-//! - In tiles ([`llmq_tiles`]): products of pieces are summed over 512 rows in f32, everything above in f64. 32 large
-//!   products become one sum in at most 31 roundings (in two chains of 16, says the manual, thus 16), and 16 such sums
-//!   are added up. The small ones, together at most 2^-6.9 of the large ones, go through 80 additions more, which is less
-//!   than 1 u; what is left out is at most 2 u: 50 u in all. Channels whose values all lie below 1e-16 lose digits.
+//!   f32, and everything above in f64: at most 66 u = 3.9e-6, whatever the data; for the steadiest data, where rounding always
+//!   errs to one side (a million equal rows), less than 1e-6; measured about 1e-8 for uniform noise. Products of channels
+//!   whose values all lie below 1e-19 underflow.
+//! - In tiles ([`llmq_tiles`]): values have 16 bits, which leaves out 512 u = 3.1e-5 of a product at most, of either sign; what
+//!   bf16 alone leaves out, in which the peers compute, is up to 256 times as much. Products are summed over 512 rows in f32
+//!   (in two chains of 16, says the manual, thus 16 x 3 x 16 additions, of which 16 x 16 are of large products), everything
+//!   above in f64. Measured 1.3e-5 for equal rows, about 1e-5 over the root of the number of rows for noise. Channels whose
+//!   values all lie below 1e-16 lose digits.
 //!
 //! The diagonal that [`crate::Record`] shows is the f64 sum of squares, so it does not have even this error.
 //!
@@ -28,8 +29,10 @@ mod panels;
 #[cfg(test)]
 mod tests;
 
+use llmq_tiles::{Band, Channels};
 use pulp::Arch;
 use rayon::prelude::*;
+use std::cell::RefCell;
 
 pub(crate) use block::Block;
 use cells::Cells;
@@ -42,6 +45,11 @@ const BAND: usize = 96;
 
 /// Columns of a tile. The f64 sums of a band's tile take 144 KiB of the second cache.
 const TILE: usize = 192;
+
+thread_local! {
+    /// A thread's channels as left factors: half a MiB.
+    static BAND_IN_TILES: RefCell<Band> = RefCell::default();
+}
 
 impl Gram {
     /// Adds the products of rows, at most [`crate::BLOCK_ROWS`]. `scratch` was made for as many columns.
@@ -64,7 +72,11 @@ impl Gram {
                 Arch::new().dispatch(Product { panels, first, channels, tile: TILE, sums });
             }
             Block::Tiles(tiles, block) => {
-                Arch::new().dispatch(Cells { kernel: &tiles.enter(), block, first, channels, sums });
+                let side = Channels::BLOCK;
+                let mut band = BAND_IN_TILES.take();
+                block.turn(first / side..(first + channels).div_ceil(side), &mut band);
+                Arch::new().dispatch(Cells { kernel: &tiles.enter(), block, band: &band, first, channels, sums });
+                BAND_IN_TILES.set(band);
             }
         });
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use crate::TextError;
 
 /// Bytes of one piece: large enough that seams between pieces cost little, small enough that reading stops early.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 32 << 10;
 
 /// The text of a plain file, piece by piece. A byte order mark at the start is left out.
 pub struct PlainText<R> {

@@ -11,7 +11,10 @@ use crate::tokenizer::{Special, Tokenizer};
 /// Lengths in bytes, and the run of tokens that makes a seam.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
-    /// Text given to the tokenizer at once.
+    /// Text given to the tokenizer at once at first; twice as much each time after that, since few samples need little
+    /// text, and much text the fewer windows the better.
+    pub first: usize,
+    /// Text given at once in the end.
     pub window: usize,
     /// Text that two windows share.
     pub overlap: usize,
@@ -23,7 +26,7 @@ pub struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Sizes {
-        Sizes { window: 256 << 10, overlap: 8 << 10, most: 4 << 20, run: 16 }
+        Sizes { first: 32 << 10, window: 256 << 10, overlap: 8 << 10, most: 4 << 20, run: 16 }
     }
 }
 
@@ -55,8 +58,9 @@ impl<'a> Windows<'a> {
     pub fn push(&mut self, piece: &str, out: &mut Vec<u32>) -> Result<(), TextError> {
         self.text.push_str(piece);
         // The text beyond the window is kept back until there is a whole window of it.
-        while self.text.len() >= self.length + self.sizes.window + 4 {
-            self.advance(self.length + self.sizes.window, out)?;
+        while self.text.len() >= self.length + self.sizes.first + 4 {
+            self.advance(self.length + self.sizes.first, out)?;
+            self.sizes.first = self.sizes.window.min(2 * self.sizes.first);
         }
         Ok(())
     }
@@ -164,7 +168,7 @@ mod tests {
         folders.iter().map(|folder| Tokenizer::from_folder(&root.join(folder)).unwrap()).collect()
     });
 
-    const SMALL: Sizes = Sizes { window: 600, overlap: 300, most: 6000, run: 4 };
+    const SMALL: Sizes = Sizes { first: 350, window: 600, overlap: 300, most: 6000, run: 4 };
 
     fn pieces(tokenizer: &Tokenizer, text: &str, piece: usize) -> Result<Vec<u32>, TextError> {
         let mut windows = Windows::with_sizes(tokenizer, Special::Parsed, SMALL);
