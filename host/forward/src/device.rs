@@ -96,6 +96,20 @@ pub trait Device: Sync {
         all.try_into().map_err(|_| ForwardError::Shape { what: "the results of linear layers", found, expected: N })
     }
 
+    /// activation(gate(x)) * up(x).
+    fn gated(
+        &self,
+        x: &Self::Matrix,
+        (gate, up): (&Linear, &Linear),
+        activation: Activation,
+        weights: &dyn Weights,
+    ) -> Result<Self::Matrix, ForwardError> {
+        let [gate, mut up] = self.linear_of_each(x, [gate, up], weights)?;
+        self.activate(activation, Some(&gate), &mut up)?;
+        self.discard(gate);
+        Ok(up)
+    }
+
     /// Normalises groups of `group` neighbouring columns.
     fn norm(&self, x: &Self::Matrix, norm: &NormValues, group: usize) -> Result<Self::Matrix, ForwardError>;
 

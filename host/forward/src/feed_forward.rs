@@ -19,26 +19,26 @@ pub(crate) fn block<D: Device>(
         UpGate::Halves(both) | UpGate::Alternating(both) => &[both.weight],
     };
     observer.arrive(Arrival { linears, expert, tokens, rows: &*device.rows(x)? });
-    let (gate, mut product) = match &block.up {
-        UpGate::Up(up) => (None, device.linear(x, up, weights)?),
-        UpGate::Both { gate, up } => {
-            let [gate, up] = device.linear_of_each(x, [gate, up], weights)?;
-            (Some(gate), up)
-        }
+    let activate = |gate: Option<D::Matrix>, mut up: D::Matrix| {
+        device.activate(block.activation, gate.as_ref(), &mut up)?;
+        gate.into_iter().for_each(|gate| device.discard(gate));
+        Ok::<D::Matrix, ForwardError>(up)
+    };
+    let mut product = match &block.up {
+        UpGate::Up(up) => activate(None, device.linear(x, up, weights)?)?,
+        UpGate::Both { gate, up } => device.gated(x, (gate, up), block.activation, weights)?,
         UpGate::Halves(both) => {
             let (joined, half) = (device.linear(x, both, weights)?, both.outputs / 2);
             let cut = |from: usize| device.columns(&joined, std::slice::from_ref(&(from..from + half)));
-            let cut = (Some(cut(0)?), cut(half)?);
+            let (gate, up) = (cut(0)?, cut(half)?);
             device.discard(joined);
-            cut
+            activate(Some(gate), up)?
         }
         UpGate::Alternating(both) => {
             let joined = device.linear(x, both, weights)?;
-            (Some(device.alternate(&joined, 0)?), device.alternate(&joined, 1)?)
+            activate(Some(device.alternate(&joined, 0)?), device.alternate(&joined, 1)?)?
         }
     };
-    device.activate(block.activation, gate.as_ref(), &mut product)?;
-    gate.into_iter().for_each(|gate| device.discard(gate));
     if let Some(norm) = &block.sub_norm {
         let normed = device.norm(&product, &norm_values(norm, weights)?, block.down.inputs)?;
         device.discard(std::mem::replace(&mut product, normed));

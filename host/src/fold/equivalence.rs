@@ -78,7 +78,8 @@ impl Outcome {
         let input = batch(width);
         let rows = SourceRows(weights);
         let mut probe = Probe::default();
-        let out = run_layer(&Cpu::default(), &layer, Batch { length: TOKENS, weights: &rows }, input.clone(), &mut probe);
+        let out =
+            run_layer(&Cpu::default(), &layer, Batch { length: TOKENS, weights: &rows }, input.clone(), &mut probe);
         let out = out.map_err(failure)?;
         let added = out.values.iter().zip(&input.values).map(|(out, x)| out - x).collect();
         Ok(Outcome { added, size: size(&out.values), blocks: probe.blocks })

@@ -30,7 +30,12 @@ impl<'a> Lines<'a> {
         }
         assert!(numbers.start <= numbers.end && numbers.end <= self.0.ncols(), "numbers {numbers:?} of a line");
         // SAFETY: the matrix is borrowed for 'a and has this line and these numbers, which lie beside each other.
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr().offset(line as isize * self.0.row_stride()).add(numbers.start), numbers.len()) }
+        unsafe {
+            std::slice::from_raw_parts(
+                self.0.as_ptr().offset(line as isize * self.0.row_stride()).add(numbers.start),
+                numbers.len(),
+            )
+        }
     }
 }
 
@@ -53,7 +58,12 @@ impl<'a> Source<'a> {
         if matrix.col_stride() == 1 || matrix.ncols() == 1 {
             return Source::Rows(Lines(matrix));
         }
-        assert!(matrix.row_stride() == 1 || matrix.nrows() <= 1, "numbers lie {} and {} apart", matrix.row_stride(), matrix.col_stride());
+        assert!(
+            matrix.row_stride() == 1 || matrix.nrows() <= 1,
+            "numbers lie {} and {} apart",
+            matrix.row_stride(),
+            matrix.col_stride()
+        );
         Source::Summands(Lines(matrix.transpose()))
     }
 
@@ -90,7 +100,13 @@ pub struct Part<'a> {
 }
 
 /// The blocks of a factor.
-pub(crate) fn parts<'a>(source: Source<'a>, right: bool, pieces: usize, block: usize, tiles: &'a mut [Tile]) -> Vec<Part<'a>> {
+pub(crate) fn parts<'a>(
+    source: Source<'a>,
+    right: bool,
+    pieces: usize,
+    block: usize,
+    tiles: &'a mut [Tile],
+) -> Vec<Part<'a>> {
     let turned = right == matches!(source, Source::Rows(_));
     let blocks = tiles.chunks_exact_mut(block).enumerate();
     blocks.map(|(number, tiles)| Part { source, first: number * BLOCK, pieces, turned, tiles }).collect()

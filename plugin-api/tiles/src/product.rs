@@ -2,12 +2,12 @@
 
 use faer::MatMut;
 
+use crate::Precision;
 use crate::factors::{Left, Right};
 use crate::kernel::{Blocks, CELL, Kernel, Place};
 use crate::lanes::widest;
 use crate::lend::Tiles;
 use crate::tile::BLOCK;
-use crate::Precision;
 
 /// Steps of 32 summands that are summed in a register before their sum is added to the others. At 24 bits that is what
 /// decides accuracy: with 1024 summands it is about what faer's single precision has.
@@ -79,7 +79,8 @@ fn multiply(tiles: Tiles, left: &Left, right: &Right, start: Start, mut out: Mat
                     let out = out.as_mut().submatrix_mut(row, column, height, width);
                     let blocks = Blocks {
                         left: left.part(first_row + row / BLOCK, left_step + steps.start..left_step + steps.end),
-                        right: right.part(first_column + column / BLOCK, right_step + steps.start..right_step + steps.end),
+                        right: right
+                            .part(first_column + column / BLOCK, right_step + steps.start..right_step + steps.end),
                         precision: left.precision(),
                         pieces: right.pieces(),
                     };
@@ -95,9 +96,10 @@ fn cell(kernel: &Kernel, blocks: Blocks<'_>, out: MatMut<'_, f32>, add: bool) {
     let (rows, columns, stride) = (out.nrows(), out.ncols(), out.row_stride());
     if let (BLOCK, BLOCK, Ok(stride)) = (rows, columns, usize::try_from(stride)) {
         let place = Place { first: out.as_ptr_mut(), stride };
-        // SAFETY: `out` has 32 rows of 32 numbers, `stride` apart, and is borrowed here alone.
         match (add, blocks.precision) {
+            // SAFETY: `out` has 32 rows of 32 numbers, `stride` apart, and is borrowed here alone.
             (false, _) => return unsafe { kernel.write(blocks, place) },
+            // SAFETY: the same, and they have been written.
             (true, Precision::Bits16) => return unsafe { kernel.add(blocks, place) },
             (true, Precision::Bits24) => {}
         }

@@ -39,7 +39,13 @@ fn by_precise_tiles(tiles: Tiles, precision: Precision, x: &[f32], w: &[f32], su
     left.fill(rows(x, summands), precision);
     right.fill(rows(w, summands).transpose(), precision);
     let mut y = vec![f32::NAN; left.rows() * right.columns()];
-    product(tiles, &left, &right, Start::default(), MatMut::from_row_major_slice_mut(&mut y, left.rows(), right.columns()));
+    product(
+        tiles,
+        &left,
+        &right,
+        Start::default(),
+        MatMut::from_row_major_slice_mut(&mut y, left.rows(), right.columns()),
+    );
     y
 }
 
@@ -131,7 +137,13 @@ fn products_are_added_to_what_is_there() {
             left.fill(rows(&turned, count).transpose(), precision);
             right.fill(rows(&w, summands).transpose(), precision);
             let mut y = start.clone();
-            add_product(tiles, &left, &right, Start::default(), MatMut::from_row_major_slice_mut(&mut y, count, columns));
+            add_product(
+                tiles,
+                &left,
+                &right,
+                Start::default(),
+                MatMut::from_row_major_slice_mut(&mut y, count, columns),
+            );
             for ((y, alone), start) in y.iter().zip(&alone).zip(&start) {
                 assert!((y - (alone + start)).abs() < 4e-5 * summands as f32 * U as f32 / 1e-7, "{y} {alone} {start}");
             }
@@ -250,7 +262,13 @@ fn parts_of_rows_and_columns_fit_together() {
         right.fill(rows(w, summands).transpose(), Precision::Bits24);
         for (row, count) in [(0, 64), (64, 136)] {
             let out = MatMut::from_row_major_slice_mut(&mut y, 200, 90);
-            product(tiles, &left, &right, Start::of_row(row / Left::BLOCK), out.submatrix_mut(row, first, count, columns));
+            product(
+                tiles,
+                &left,
+                &right,
+                Start::of_row(row / Left::BLOCK),
+                out.submatrix_mut(row, first, count, columns),
+            );
         }
     }
     assert_eq!(y, whole);
@@ -281,7 +299,8 @@ fn products_may_begin_within_the_right_factor() {
                 continue;
             }
             product(tiles, &left, &right, fewer, MatMut::from_row_major_slice_mut(&mut y, 13, width));
-            let second = |values: &[f32]| values.chunks(count).flat_map(|row| row[32..64].to_vec()).collect::<Vec<f32>>();
+            let second =
+                |values: &[f32]| values.chunks(count).flat_map(|row| row[32..64].to_vec()).collect::<Vec<f32>>();
             let (x, part) = (second(&x[32 * count..]), second(&part));
             assert_eq!(y, by_precise_tiles(tiles, precision, &x, &part, 32), "{fewer:?}");
         }

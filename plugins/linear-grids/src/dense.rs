@@ -100,7 +100,12 @@ pub(crate) fn invert_lower(matrix: &mut [f32], size: usize, workers: &Steady<'_>
             let known = MatRef::from_row_major_slice(known, first - start, width);
             let rest = &mut rest[..(last - first) * width];
             let left = tile(original, size, first..last, start..first);
-            products::write(MatMut::from_row_major_slice_mut(rest, last - first, width), left, known, Precision::Bits24);
+            products::write(
+                MatMut::from_row_major_slice_mut(rest, last - first, width),
+                left,
+                known,
+                Precision::Bits24,
+            );
             rest.iter_mut().for_each(|value| *value = -*value);
             let here = MatMut::from_row_major_slice_mut(rest, last - first, width);
             let diagonal = tile(original, size, first..last, first..last);

@@ -50,7 +50,13 @@ pub(crate) fn size_of_lines(lines: &[Line], gram: &[f32], columns: usize, stop: 
             match tiles {
                 Some(tiles) => {
                     left.fill(of_gram, Precision::Bits16);
-                    multiply(tiles, &left, &right, Start { right_step: places.start / Left::STEP, ..Start::default() }, out);
+                    multiply(
+                        tiles,
+                        &left,
+                        &right,
+                        Start { right_step: places.start / Left::STEP, ..Start::default() },
+                        out,
+                    );
                 }
                 None => matmul(out, Accum::Replace, of_gram, w.subrows(places.start, places.len()), 1.0, Par::Seq),
             }

@@ -118,9 +118,13 @@ mod tests {
                 assert!(shared.iter().zip(&added).all(|(a, b)| (a - b).abs() < most * depth as f32), "shared or not");
                 for (index, (found, start)) in added.iter().zip(&start).enumerate() {
                     assert!((found - start - written[index]).abs() < 4e-7 * depth as f32, "written and added");
-                    let products = (0..depth).map(|k| f64::from(a[(index / columns, k)]) * f64::from(b[(k, index % columns)]));
+                    let products =
+                        (0..depth).map(|k| f64::from(a[(index / columns, k)]) * f64::from(b[(k, index % columns)]));
                     let expected = f64::from(*start) + products.sum::<f64>();
-                    assert!((f64::from(*found) - expected).abs() < f64::from(most) * depth as f64, "{found} {expected}");
+                    assert!(
+                        (f64::from(*found) - expected).abs() < f64::from(most) * depth as f64,
+                        "{found} {expected}"
+                    );
                 }
             }
         }

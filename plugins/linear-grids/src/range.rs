@@ -73,7 +73,12 @@ pub(crate) fn fitting(lines: &[Line], method: &Method) -> [Steps; LANES] {
 }
 
 /// The steps with the least loss in every lane, given the least so far: a judge may stop where all lanes have more; `reaching` those that just reach all weights are among those tried.
-fn search(lines: &[Line], method: &Method, reaching: bool, judge: impl FnMut(&LaneSteps, &Line) -> Line) -> [Steps; LANES] {
+fn search(
+    lines: &[Line],
+    method: &Method,
+    reaching: bool,
+    judge: impl FnMut(&LaneSteps, &Line) -> Line,
+) -> [Steps; LANES] {
     let grid = method.grid;
     let ends: [(f32, f32); LANES] = std::array::from_fn(|lane| {
         lines.iter().fold((0.0, 0.0), |(low, high), line| (f32::min(low, line[lane]), f32::max(high, line[lane])))

@@ -11,17 +11,20 @@ const PIECE: usize = 256;
 /// Channels whose sums are in registers together.
 const LANES: usize = 16;
 
+/// Rows that go by a piece's channels before more are looked at: they stay in the first cache, 32 KiB.
+const ROWS: usize = 32;
+
 /// Sums are made in f64 over [`BLOCK_ROWS`] rows, and these block sums are added with compensation (two-sum). So a sum
 /// is wrong by at most `BLOCK_ROWS * 2^-53` of the sum of the absolute values, however many rows there are: squares of f32 are
 /// exact in f64.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Moments {
     pieces: Vec<Piece>,
     /// Rows in the block that is not closed yet.
     open: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Piece {
     sums: [Channels; 3],
     min: Vec<f32>,
@@ -29,7 +32,7 @@ struct Piece {
 }
 
 /// One kind of sum over the channels of a piece.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Channels {
     block: Vec<f64>,
     high: Vec<f64>,
@@ -62,8 +65,9 @@ impl Moments {
         self.pieces.iter().map(piece).sum::<usize>() as u64
     }
 
-    /// Adds rows of `columns` finite channels.
-    pub(super) fn add(&mut self, rows: &[f32], columns: usize) {
+    /// Adds rows of `columns` channels; `false` if one of them holds a number that is not finite or beyond `largest`: nothing
+    /// here is of use then.
+    pub(super) fn add(&mut self, rows: &[f32], columns: usize, largest: f32) -> bool {
         let (count, open) = (rows.len() / columns, self.open);
         self.pieces.par_iter_mut().enumerate().for_each(|(number, piece)| {
             let start = number * PIECE;
@@ -78,6 +82,12 @@ impl Moments {
             }
         });
         self.open = (open + count) % BLOCK_ROWS;
+        // Smallest and largest values pass over NaN, sums do not.
+        self.pieces.iter().all(|piece| {
+            let within = piece.min.iter().all(|min| *min >= -largest) && piece.max.iter().all(|max| *max <= largest);
+            let squares = &piece.sums[2];
+            within && !squares.block.iter().chain(&squares.high).any(|sum| sum.is_nan())
+        })
     }
 
     pub(super) fn finish(mut self) -> Finished {
@@ -111,11 +121,13 @@ impl WithSimd for Add<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let length = self.piece.min.len();
         let whole = length / LANES * LANES;
-        for channel in (0..whole).step_by(LANES) {
-            self.piece.add::<LANES>(self.rows, self.columns, self.start, channel);
-        }
-        for channel in whole..length {
-            self.piece.add::<1>(self.rows, self.columns, self.start, channel);
+        for rows in self.rows.chunks(ROWS * self.columns) {
+            for channel in (0..whole).step_by(LANES) {
+                self.piece.add::<LANES>(rows, self.columns, self.start, channel);
+            }
+            for channel in whole..length {
+                self.piece.add::<1>(rows, self.columns, self.start, channel);
+            }
         }
     }
 }

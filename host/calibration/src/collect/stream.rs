@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
-
 use super::moments::Moments;
 use super::reservoir::Reservoir;
 use super::{LARGEST, Options};
@@ -62,16 +60,17 @@ impl Stream {
             return;
         }
         self.next_token = token(count - 1) + 1;
-        let good: Vec<bool> = rows.par_chunks_exact(columns).with_min_len(16).map(usable).collect();
-        let kept: Vec<usize> = (0..count).filter(|row| good[*row]).collect();
+        let before = self.moments.clone();
+        let (mut kept, mut rows) = ((0..count).collect::<Vec<usize>>(), Cow::Borrowed(rows));
+        if !self.moments.add(&rows, columns, LARGEST) {
+            // Rare, so the sums are made as if it did not happen, and once more where it did.
+            self.moments = before;
+            kept.retain(|row| usable(&rows[row * columns..][..columns]));
+            rows = Cow::Owned(kept.iter().flat_map(|row| &rows[row * columns..][..columns]).copied().collect());
+            self.moments.add(&rows, columns, LARGEST);
+        }
         self.tokens += kept.len() as u64;
         self.dropped += (count - kept.len()) as u64;
-        let rows = if kept.len() == count {
-            Cow::Borrowed(rows)
-        } else {
-            Cow::Owned(kept.iter().flat_map(|row| &rows[row * columns..][..columns]).copied().collect())
-        };
-        self.moments.add(&rows, columns);
         for (row, kept) in rows.chunks_exact(columns).zip(&kept) {
             self.reservoir.offer(token(*kept), row);
         }

@@ -14,12 +14,7 @@ pub(super) fn activate(activation: Activation, gate: Option<&Rows>, up: &mut Row
     let pieces = up.values.par_chunks_mut(piece);
     match gate {
         Some(gate) => {
-            pieces.zip(gate.values.par_chunks(piece)).for_each(|(up, gate)| {
-                widest(
-                    #[inline(always)]
-                    || gated(activation, gate, up),
-                )
-            });
+            pieces.zip(gate.values.par_chunks(piece)).for_each(|(up, gate)| activate_rows(activation, gate, up));
         }
         None => pieces.for_each(|up| {
             widest(
@@ -33,6 +28,14 @@ pub(super) fn activate(activation: Activation, gate: Option<&Rows>, up: &mut Row
             );
         }),
     }
+}
+
+/// The same of some gated numbers in the calling thread.
+pub(super) fn activate_rows(activation: Activation, gate: &[f32], up: &mut [f32]) {
+    widest(
+        #[inline(always)]
+        || gated(activation, gate, up),
+    );
 }
 
 /// A loop for each kind, because a choice within it would keep the compiler from vectorising.

@@ -55,9 +55,8 @@ fn attend_with(
     let group = heads / kv_heads;
     whole.par_row_chunks_mut(length).enumerate().for_each(|(sample, out)| {
         out.par_col_chunks_mut(group * value_dim).enumerate().for_each(|(kv_head, out)| {
-            let cut = |m: usize, head: usize, dim: usize| {
-                matrices[m].submatrix(sample * length, head * dim, length, dim)
-            };
+            let cut =
+                |m: usize, head: usize, dim: usize| matrices[m].submatrix(sample * length, head * dim, length, dim);
             let shared = Shared { keys: cut(1, kv_head, head_dim), values: cut(2, kv_head, value_dim), attend };
             let (mut rest, mut of_heads) = (out, Vec::with_capacity(group));
             for head in kv_head * group..(kv_head + 1) * group {

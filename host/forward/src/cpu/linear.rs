@@ -5,11 +5,12 @@
 //! product's work. Where the processor has tile registers, they multiply (see [`llmq_tiles`]), and a token's numbers do
 //! not depend on the tokens beside it either; elsewhere faer's products in f32 do.
 
+use super::Cpu;
+use super::activate::activate;
 use super::scratch::scratch;
 use super::spare;
-use super::Cpu;
-use super::tiled::{PIECES, Way, in_tiles};
-use crate::{ForwardError, Linear, Rows, Storage, Weights};
+use super::tiled::{PIECES, Way, gated_in_tiles, in_tiles, is_small};
+use crate::{Activation, ForwardError, Linear, Rows, Storage, Weights};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use llmq_tiles::Tiles;
@@ -29,6 +30,32 @@ pub(super) fn linears(
 ) -> Result<Vec<Rows>, ForwardError> {
     let way = Tiles::lent().map(|tiles| Way { tiles, precision: device.precision, kept: &device.kept, pieces: PIECES });
     linears_with(way, x, linears, weights)
+}
+
+/// activation(gate(x)) * up(x): at once for small matrices in tiles, a few tokens after the others.
+pub(super) fn gated(
+    device: &Cpu,
+    x: &Rows,
+    (gate, up): (&Linear, &Linear),
+    activation: Activation,
+    weights: &dyn Weights,
+) -> Result<Rows, ForwardError> {
+    let same = gate.inputs == x.columns && up.inputs == x.columns && gate.outputs == up.outputs;
+    let plain = gate.bias.is_none() && up.bias.is_none() && !x.values.is_empty();
+    let small = [gate, up].iter().all(|linear| is_small(linear));
+    if let (Some(tiles), true) = (Tiles::lent(), same && plain && small && up.outputs > 0) {
+        let way = Way { tiles, precision: device.precision, kept: &device.kept, pieces: PIECES };
+        return gated_in_tiles(way, x, (gate, up), activation, weights);
+    }
+    let mut all = linears(device, x, &[gate, up], weights)?;
+    match (all.pop(), all.pop()) {
+        (Some(mut up), Some(gate)) => {
+            activate(activation, Some(&gate), &mut up);
+            spare::discard(gate);
+            Ok(up)
+        }
+        _ => Err(ForwardError::Shape { what: "the results of linear layers", found: all.len(), expected: 2 }),
+    }
 }
 
 /// With tile registers or without.
@@ -145,7 +172,8 @@ mod tests {
                 let linear = Linear { weight: row, first_row: 1, storage, inputs, outputs, bias };
                 let other = Linear { bias: None, ..linear };
                 let with = |way: Option<Way<'_>>| {
-                    let [ours, other] = linears_with(way, &x, &[&linear, &other], &weights).unwrap().try_into().unwrap();
+                    let [ours, other] =
+                        linears_with(way, &x, &[&linear, &other], &weights).unwrap().try_into().unwrap();
                     let biased = (0..other.values.len()).map(|i| other.values[i] + weights.0[3 + i % outputs]);
                     assert_eq!(ours.values, biased.collect::<Vec<f32>>());
                     ours
@@ -164,6 +192,23 @@ mod tests {
                     assert_eq!(with(Some(Way { pieces: 1, ..way })), ours, "in rounds of the least tokens");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn gated_at_once_or_one_after_the_other() {
+        let (tokens, inputs, outputs) = (300, 40, 70);
+        let x = Rows { values: noise(tokens * inputs, 3), columns: inputs };
+        let weights = Table(noise((inputs + 2) * (outputs + 2), 4));
+        let of =
+            |first_row, bias| Linear { weight: inputs, first_row, storage: Storage::OutputRows, inputs, outputs, bias };
+        for bias in [None, Some(Vector { tensor: 1, row: 3, length: outputs })] {
+            let (gate, up) = (of(1, bias), of(0, None));
+            let device = Cpu::default();
+            let found = gated(&device, &x, (&gate, &up), Activation::Silu, &weights).unwrap();
+            let [gate, mut expected] = linears(&device, &x, &[&gate, &up], &weights).unwrap().try_into().unwrap();
+            activate(Activation::Silu, Some(&gate), &mut expected);
+            assert_eq!(found, expected);
         }
     }
 }

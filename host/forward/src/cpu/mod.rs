@@ -59,6 +59,16 @@ impl Device for Cpu {
         linear::linears(self, x, linears, weights)
     }
 
+    fn gated(
+        &self,
+        x: &Rows,
+        (gate, up): (&Linear, &Linear),
+        activation: Activation,
+        weights: &dyn Weights,
+    ) -> Result<Rows, ForwardError> {
+        linear::gated(self, x, (gate, up), activation, weights)
+    }
+
     fn norm(&self, x: &Rows, norm: &NormValues, group: usize) -> Result<Rows, ForwardError> {
         norm::norm(x, norm, group)
     }

@@ -75,7 +75,8 @@ mod tests {
                     cap.map_or(score, |cap: f32| f64::from(cap) * (score / f64::from(cap)).tanh())
                 };
                 let divisor = Scores { scale, cap, sink }.powers(&mut row, seen.clone());
-                let sum: f64 = seen.clone().map(|i| score(i).exp()).sum::<f64>() + sink.map_or(0.0, |s: f32| f64::from(s).exp());
+                let sum: f64 =
+                    seen.clone().map(|i| score(i).exp()).sum::<f64>() + sink.map_or(0.0, |s: f32| f64::from(s).exp());
                 for (i, power) in row.iter().enumerate() {
                     let expected = if seen.contains(&i) { score(i).exp() / sum } else { 0.0 };
                     let found = f64::from(*power) / f64::from(divisor);

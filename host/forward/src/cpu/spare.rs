@@ -20,9 +20,9 @@ fn spare() -> MutexGuard<'static, Vec<Vec<f32>>> {
 pub(super) fn rows(count: usize, columns: usize) -> Rows {
     let numbers = count * columns;
     let mut spare = spare();
-    // Neither too short nor twice as long as it need be.
+    // Neither too short nor twice as long as it need be; of equals the latest, which may still lie in a cache.
     let fits = |kept: &Vec<f32>| (numbers..=2 * numbers).contains(&kept.len());
-    let found = spare.iter().enumerate().filter(|(_, kept)| fits(kept)).min_by_key(|(_, kept)| kept.len());
+    let found = spare.iter().enumerate().rev().filter(|(_, kept)| fits(kept)).min_by_key(|(_, kept)| kept.len());
     if let Some((index, _)) = found {
         let mut values = spare.remove(index);
         values.truncate(numbers);
