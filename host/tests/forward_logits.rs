@@ -22,10 +22,10 @@ fn forward(folder: &Path, tokens: &[u32]) -> Result<Rows, String> {
     let run = || {
         let mut states = embed(&network.embedding, tokens, tokens.len(), &weights)?;
         for layer in &network.layers {
-            states = run_layer(&Cpu, layer, batch, states, &mut Nobody)?;
+            states = run_layer(&Cpu::default(), layer, batch, states, &mut Nobody)?;
         }
-        let normed = final_norm(&Cpu, &network, states, &weights)?;
-        logits(&Cpu, &network.head, normed, &weights, &mut Nobody)
+        let normed = final_norm(&Cpu::default(), &network, states, &weights)?;
+        logits(&Cpu::default(), &network.head, normed, &weights, &mut Nobody)
     };
     run().map_err(|e| e.to_string())
 }

@@ -104,10 +104,10 @@ fn all_logits(network: &Network, weights: &dyn Weights) -> Rows {
     let batch = Batch { length: tokens.len(), weights: &rows };
     let mut states = embed(&network.embedding, &tokens, tokens.len(), &rows).unwrap();
     for layer in &network.layers {
-        states = run_layer(&Cpu, layer, batch, states, &mut Nobody).unwrap();
+        states = run_layer(&Cpu::default(), layer, batch, states, &mut Nobody).unwrap();
     }
-    let normed = final_norm(&Cpu, network, states, &rows).unwrap();
-    logits(&Cpu, &network.head, normed, &rows, &mut Nobody).unwrap()
+    let normed = final_norm(&Cpu::default(), network, states, &rows).unwrap();
+    logits(&Cpu::default(), &network.head, normed, &rows, &mut Nobody).unwrap()
 }
 
 fn difference(a: &Rows, b: &Rows) -> f32 {
