@@ -65,16 +65,18 @@ impl States {
 
     /// Rows from `first` on.
     pub fn read(&mut self, first: usize, rows: usize) -> Result<Rows, Failure> {
-        let mut out = Rows::zeros(rows, self.width);
         match &mut self.store {
-            Store::Memory(values) => out.values.copy_from_slice(&values[first * self.width..][..rows * self.width]),
+            Store::Memory(values) => {
+                Ok(Rows { values: values[first * self.width..][..rows * self.width].to_vec(), columns: self.width })
+            }
             Store::File(file) => {
+                let mut out = Rows::zeros(rows, self.width);
                 let place = SeekFrom::Start((first * self.width * 4) as u64);
                 let read = file.seek(place).and_then(|_| file.read_exact(bytemuck::cast_slice_mut(&mut out.values)));
                 read.map_err(spoiled)?;
+                Ok(out)
             }
         }
-        Ok(out)
     }
 
     /// Replaces rows from `first` on.

@@ -11,7 +11,7 @@
 //! | `precision` | [`Precision`]: how many pieces take part |
 //! | `split` | an f32 in three pieces, exactly |
 //! | `tile` | what a register holds, and its transpose |
-//! | `lanes` | loops with the widest instructions |
+//! | `lanes` | loops with the widest instructions; [`prefetch`] |
 //! | `cut` | numbers cut into pieces and tiles, block by block ([`Part`]) |
 //! | `factors` | [`Left`], [`Right`] |
 //! | `kernel` | a cell of 32 x 32 sums, in assembly |
@@ -48,6 +48,7 @@ pub use cut::Part;
 pub use factors::{Left, Right};
 pub use gram::{Band, Channels, ChannelsPart};
 pub use kernel::{CELL, Kernel};
+pub use lanes::prefetch;
 pub use lend::Tiles;
 pub use precision::Precision;
 pub use product::{Start, add_product, product};

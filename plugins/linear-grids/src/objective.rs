@@ -1,11 +1,11 @@
 //! The quadratic form that everything here makes small.
 
 use crate::lanes::{LANES, Line, widest};
-use crate::products::WORTH_IT;
+use crate::products::tiles_for;
 use crate::round::{Panel, turned};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use llmq_tiles::{Left, Precision, Right, Start, Tiles, product as multiply};
+use llmq_tiles::{Left, Precision, Right, Start, product as multiply};
 
 /// Columns of a tile.
 const TILE: usize = 256;
@@ -26,7 +26,7 @@ pub(crate) fn size_of_lines(lines: &[Line], gram: &[f32], columns: usize, stop: 
     let rows = stacks * LANES;
     let w = MatRef::from_row_major_slice(lines.as_flattened(), columns, rows);
     let g = MatRef::from_row_major_slice(gram, columns, columns);
-    let tiles = Tiles::lent().filter(|_| rows * columns >= WORTH_IT);
+    let tiles = tiles_for(columns * columns);
     // Weights are on the right, where numbers that are bf16 already take one piece.
     let (mut left, mut right) = (Left::default(), Right::default());
     if tiles.is_some() {

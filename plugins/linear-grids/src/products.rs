@@ -10,8 +10,14 @@ use llmq_tiles::{Left, Part, Precision, Right, Start, Tiles, add_product, produc
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
-/// Multiplications of a product from which on cutting numbers into pieces pays.
-pub(crate) const WORTH_IT: usize = 1 << 16;
+/// Numbers of the left factor from which on cutting into pieces pays. Of the left one, because the right one's columns are rows of
+/// weights: how many are worked on together must not decide how each is rounded.
+const WORTH_IT: usize = 1 << 11;
+
+/// Tiles, where there are any and a left factor of so many numbers is worth them.
+pub(crate) fn tiles_for(left: usize) -> Option<Tiles> {
+    Tiles::lent().filter(|_| left >= WORTH_IT)
+}
 
 /// Bytes of pieces that a thread keeps for the next product.
 const KEPT: usize = 16 << 20;
@@ -38,8 +44,7 @@ pub(crate) fn add(out: MatMut<'_, f32>, a: MatRef<'_, f32>, b: MatRef<'_, f32>, 
 
 fn multiply(out: MatMut<'_, f32>, a: MatRef<'_, f32>, b: MatRef<'_, f32>, precision: Precision, accum: Accum) {
     assert_eq!((a.nrows(), a.ncols(), b.ncols()), (out.nrows(), b.nrows(), out.ncols()), "shapes of a product");
-    let work = out.nrows() * out.ncols() * a.ncols();
-    let Some(tiles) = Tiles::lent().filter(|_| work >= WORTH_IT) else {
+    let Some(tiles) = tiles_for(a.nrows() * a.ncols()) else {
         return matmul(out, accum, a, b, 1.0, Par::Seq);
     };
     let (mut left, mut right) = FACTORS.take();
@@ -63,8 +68,7 @@ pub(crate) struct Shared<'a> {
 impl<'a> Shared<'a> {
     /// Cuts it, in the workers' threads.
     pub(crate) fn of(b: MatRef<'a, f32>, precision: Precision, workers: &Steady<'_>) -> Shared<'a> {
-        let tiles = Tiles::lent().filter(|_| b.nrows() * b.ncols() >= WORTH_IT);
-        let cut = tiles.map(|tiles| {
+        let cut = tiles_for(b.nrows() * b.ncols()).map(|tiles| {
             let mut right = Right::default();
             let parts: Vec<Mutex<Option<Part>>> =
                 right.parts(b, precision).into_iter().map(|part| Mutex::new(Some(part))).collect();

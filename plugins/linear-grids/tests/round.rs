@@ -185,18 +185,19 @@ fn upper_factor_of_inverse(gram: &[f32], n: usize, damp: f64) -> Vec<f64> {
 
 #[test]
 fn rows_do_not_see_each_other() {
-    let (columns, group) = (64, 16);
-    let (gram, weights) = (gram(columns, 200, 7), weights(50, columns, 8));
-    let method = Method { polish: 1, ..method(3, false, group) };
-    let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
-    let whole = round(&weights, &gram, &factor, &method, &|| false).unwrap();
-    let (mut codes, mut steps) = (Vec::new(), Vec::new());
-    for rows in weights.chunks(7 * columns) {
-        let part = round(rows, &gram, &factor, &method, &|| false).unwrap();
-        codes.extend(part.codes);
-        steps.extend(part.steps);
+    for (rows, columns, group, some) in [(50, 64, 16, 7), (290, 200, 64, 41)] {
+        let (gram, weights) = (gram(columns, 200, 7), weights(rows, columns, 8));
+        let method = Method { polish: 1, ..method(3, false, group) };
+        let factor = Factor::of(&gram, columns, &method, &Alone).unwrap().unwrap();
+        let whole = round(&weights, &gram, &factor, &method, &|| false).unwrap();
+        let (mut codes, mut steps) = (Vec::new(), Vec::new());
+        for rows in weights.chunks(some * columns) {
+            let part = round(rows, &gram, &factor, &method, &|| false).unwrap();
+            codes.extend(part.codes);
+            steps.extend(part.steps);
+        }
+        assert_eq!((codes, steps), (whole.codes, whole.steps), "{rows} rows, {some} at a time");
     }
-    assert_eq!((codes, steps), (whole.codes, whole.steps));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Products of channels over a block of rows in tiles: cell by cell in f32, then in f64.
 
-use llmq_tiles::{Band, CELL, Channels, Kernel};
+use llmq_tiles::{Band, CELL, Channels, Kernel, prefetch};
 use pulp::{Simd, WithSimd};
 
 use super::packed::row_start;
@@ -37,13 +37,20 @@ impl WithSimd for Cells<'_> {
         for column in (0..beyond).step_by(SIDE) {
             for few in (first.max(column)..beyond).step_by(TOGETHER * SIDE) {
                 let cells = &mut cells[..(beyond - few).div_ceil(SIDE).min(TOGETHER)];
+                let place = |channel: usize| {
+                    let from = row_start(channel) - row_start(first) + column;
+                    from..from + SIDE.min(channel + 1 - column)
+                };
+                // Sums of many rows, a little of each: no processor guesses that.
+                for channel in few..beyond.min(few + cells.len() * SIDE) {
+                    prefetch(&sums[place(channel)]);
+                }
                 block.cells(kernel, band, (few - first) / SIDE, column / SIDE, cells);
                 let lines = cells.iter().flat_map(|cell| cell.chunks_exact(SIDE));
                 for (channel, products) in (few..beyond).zip(lines) {
-                    let from = row_start(channel) - row_start(first) + column;
                     // A plain loop of unknown length: of 32 the compiler made single steps, and a closure it left outside
                     // of what is compiled for wide vectors.
-                    let sums = &mut sums[from..from + SIDE.min(channel + 1 - column)];
+                    let sums = &mut sums[place(channel)];
                     for (sum, product) in sums.iter_mut().zip(products) {
                         *sum += f64::from(*product);
                     }
