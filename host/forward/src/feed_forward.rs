@@ -26,7 +26,13 @@ pub(crate) fn block<D: Device>(
     };
     let mut product = match &block.up {
         UpGate::Up(up) => activate(None, device.linear(x, up, weights)?)?,
-        UpGate::Both { gate, up } => device.gated(x, (gate, up), block.activation, weights)?,
+        UpGate::Both { gate, up } => match device.gated(x, (gate, up), block.activation, weights)? {
+            Some(product) => product,
+            None => {
+                let [gate, up] = device.linear_of_each(x, [gate, up], weights)?;
+                activate(Some(gate), up)?
+            }
+        },
         UpGate::Halves(both) => {
             let (joined, half) = (device.linear(x, both, weights)?, both.outputs / 2);
             let cut = |from: usize| device.columns(&joined, std::slice::from_ref(&(from..from + half)));

@@ -71,8 +71,7 @@ impl Left {
         self.tiles.capacity() * size_of::<Tile>()
     }
 
-    /// Steps of 32 summands, the last one perhaps of fewer.
-    pub fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.steps
     }
 
@@ -123,8 +122,7 @@ impl Right {
         self.tiles.capacity() * size_of::<Tile>()
     }
 
-    /// Steps of 32 summands, the last one perhaps of fewer.
-    pub fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.steps
     }
 

@@ -221,16 +221,52 @@ mod arch {
         };
     }
 
+    /// Empties the cell.
+    macro_rules! zero {
+        () => {
+            "tilezero tmm0\ntilezero tmm1\ntilezero tmm2\ntilezero tmm3\n"
+        };
+    }
+
+    /// 24 bits, the small products of a step, by the pieces on the right: more of them only add products.
+    macro_rules! small_with_one {
+        () => {
+            concat!(right!("0", "1024"), left!("4096", "5120"), multiply!(), left!("2048", "3072"), multiply!())
+        };
+    }
+
+    macro_rules! small_with_two {
+        () => {
+            concat!(small_with_one!(), right!("2048", "3072"), multiply!(), left!("0", "1024"), multiply!())
+        };
+    }
+
+    macro_rules! small_with_three {
+        () => {
+            concat!(small_with_two!(), right!("4096", "5120"), multiply!())
+        };
+    }
+
+    /// 16 bits, all products of a step.
+    macro_rules! with_one {
+        () => {
+            concat!(right!("0", "1024"), left!("2048", "3072"), multiply!(), left!("0", "1024"), multiply!())
+        };
+    }
+
+    macro_rules! with_two {
+        () => {
+            concat!(with_one!(), right!("2048", "3072"), multiply!())
+        };
+    }
+
     /// 24 bits: all steps for the small products, all steps for the large ones, and the store.
     macro_rules! twice {
-        ($left:ident, $right:ident, $steps:ident, $place:ident, $right_step:literal, $($small:expr),*) => {
+        ($left:ident, $right:ident, $steps:ident, $place:ident, $right_step:literal, $small:expr) => {
             asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
+                zero!(),
                 "2:",
-                concat!($($small),*),
+                $small,
                 "add {left}, 6144",
                 concat!("add {right}, ", $right_step),
                 "dec {steps}",
@@ -263,7 +299,7 @@ mod arch {
 
     /// 16 bits: all products of all steps, added to what is there or not.
     macro_rules! once {
-        ($left:ident, $right:ident, $steps:ident, $place:ident, $add:ident, $right_step:literal, $($products:expr),*) => {
+        ($left:ident, $right:ident, $steps:ident, $place:ident, $add:ident, $right_step:literal, $products:expr) => {
             asm!(
                 "test {add:e}, {add:e}",
                 "jz 3f",
@@ -273,12 +309,9 @@ mod arch {
                 "tileloadd tmm3, [{below} + {stride} + 64]",
                 "jmp 2f",
                 "3:",
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
+                zero!(),
                 "2:",
-                concat!($($products),*),
+                $products,
                 "add {left}, 4096",
                 concat!("add {right}, ", $right_step),
                 "dec {steps}",
@@ -310,80 +343,11 @@ mod arch {
         // and the store writes 16 rows of 64 bytes four times, where it has room.
         unsafe {
             match (blocks.precision, blocks.pieces) {
-                (Precision::Bits16, 1) => once!(
-                    left,
-                    right,
-                    steps,
-                    place,
-                    add,
-                    "2048",
-                    right!("0", "1024"),
-                    left!("2048", "3072"),
-                    multiply!(),
-                    left!("0", "1024"),
-                    multiply!()
-                ),
-                (Precision::Bits16, _) => once!(
-                    left,
-                    right,
-                    steps,
-                    place,
-                    add,
-                    "4096",
-                    right!("0", "1024"),
-                    left!("2048", "3072"),
-                    multiply!(),
-                    left!("0", "1024"),
-                    multiply!(),
-                    right!("2048", "3072"),
-                    multiply!()
-                ),
-                (Precision::Bits24, 1) => twice!(
-                    left,
-                    right,
-                    steps,
-                    place,
-                    "2048",
-                    right!("0", "1024"),
-                    left!("4096", "5120"),
-                    multiply!(),
-                    left!("2048", "3072"),
-                    multiply!()
-                ),
-                (Precision::Bits24, 2) => twice!(
-                    left,
-                    right,
-                    steps,
-                    place,
-                    "4096",
-                    right!("0", "1024"),
-                    left!("4096", "5120"),
-                    multiply!(),
-                    left!("2048", "3072"),
-                    multiply!(),
-                    right!("2048", "3072"),
-                    multiply!(),
-                    left!("0", "1024"),
-                    multiply!()
-                ),
-                (Precision::Bits24, _) => twice!(
-                    left,
-                    right,
-                    steps,
-                    place,
-                    "6144",
-                    right!("0", "1024"),
-                    left!("4096", "5120"),
-                    multiply!(),
-                    left!("2048", "3072"),
-                    multiply!(),
-                    right!("2048", "3072"),
-                    multiply!(),
-                    left!("0", "1024"),
-                    multiply!(),
-                    right!("4096", "5120"),
-                    multiply!()
-                ),
+                (Precision::Bits16, 1) => once!(left, right, steps, place, add, "2048", with_one!()),
+                (Precision::Bits16, _) => once!(left, right, steps, place, add, "4096", with_two!()),
+                (Precision::Bits24, 1) => twice!(left, right, steps, place, "2048", small_with_one!()),
+                (Precision::Bits24, 2) => twice!(left, right, steps, place, "4096", small_with_two!()),
+                (Precision::Bits24, _) => twice!(left, right, steps, place, "6144", small_with_three!()),
             }
         }
     }

@@ -24,12 +24,8 @@ pub struct Start {
     pub row: usize,
     /// Block of 32 columns of the right factor.
     pub column: usize,
-    /// First step of 32 summands of the left factor.
-    pub left_step: usize,
-    /// Step of the right factor that meets it.
-    pub right_step: usize,
-    /// Steps that are summed up; up to the left factor's end if `None`.
-    pub steps: Option<usize>,
+    /// Step of 32 summands of the right factor that meets the left one's first.
+    pub step: usize,
 }
 
 impl Start {
@@ -59,13 +55,12 @@ pub fn add_product(tiles: Tiles, left: &Left, right: &Right, start: Start, out: 
 
 fn multiply(tiles: Tiles, left: &Left, right: &Right, start: Start, mut out: MatMut<'_, f32>, add: bool) {
     let (rows, columns) = (out.nrows(), out.ncols());
-    let Start { row: first_row, column: first_column, left_step, right_step, steps } = start;
-    let all = steps.unwrap_or(left.steps() - left_step);
+    let Start { row: first_row, column: first_column, step: first_step } = start;
     assert!(first_row * BLOCK + rows <= left.rows(), "{rows} rows from block {first_row} of {}", left.rows());
     let there = right.columns();
     assert!(first_column * BLOCK + columns <= there, "{columns} columns from block {first_column} of {there}");
-    assert!(left_step + all <= left.steps(), "{all} steps from {left_step} on of {}", left.steps());
-    assert!(right_step + all <= right.steps(), "{all} steps from {right_step} on of {}", right.steps());
+    let all = left.steps();
+    assert!(first_step + all <= right.steps(), "{all} steps from {first_step} on of {}", right.steps());
     assert_eq!(left.precision(), right.precision(), "precision of the factors");
     assert!(columns <= 1 || out.col_stride() == 1, "numbers of a row lie {} apart", out.col_stride());
     let kernel = tiles.enter();
@@ -78,9 +73,9 @@ fn multiply(tiles: Tiles, left: &Left, right: &Right, start: Start, mut out: Mat
                     let (height, width) = (BLOCK.min(rows - row), BLOCK.min(columns - column));
                     let out = out.as_mut().submatrix_mut(row, column, height, width);
                     let blocks = Blocks {
-                        left: left.part(first_row + row / BLOCK, left_step + steps.start..left_step + steps.end),
+                        left: left.part(first_row + row / BLOCK, steps.clone()),
                         right: right
-                            .part(first_column + column / BLOCK, right_step + steps.start..right_step + steps.end),
+                            .part(first_column + column / BLOCK, first_step + steps.start..first_step + steps.end),
                         precision: left.precision(),
                         pieces: right.pieces(),
                     };

@@ -287,17 +287,18 @@ fn products_may_begin_within_the_right_factor() {
             let mut left = Left::default();
             left.fill(rows(&x, count), precision);
             let mut y = vec![f32::NAN; 13 * width];
-            let start = Start { row: 1, column, right_step: step, ..Start::default() };
+            let start = Start { row: 1, column, step };
             product(tiles, &left, &right, start, MatMut::from_row_major_slice_mut(&mut y, 13, width));
             let part: Vec<f32> = (column * 32..column * 32 + width)
                 .flat_map(|column| &w[column * summands + step * 32..][..count])
                 .copied()
                 .collect();
             assert_eq!(y, by_precise_tiles(tiles, precision, &x[32 * count..], &part, count), "{start:?}");
-            let fewer = Start { left_step: 1, right_step: step + 1, steps: Some(1), ..start };
             if count < 64 {
                 continue;
             }
+            let fewer = Start { step: step + 1, ..start };
+            left.fill(rows(&x, count).subcols(32, 32), precision);
             product(tiles, &left, &right, fewer, MatMut::from_row_major_slice_mut(&mut y, 13, width));
             let second =
                 |values: &[f32]| values.chunks(count).flat_map(|row| row[32..64].to_vec()).collect::<Vec<f32>>();

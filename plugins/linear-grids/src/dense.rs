@@ -53,7 +53,7 @@ pub(crate) fn cholesky(matrix: &mut [f32], size: usize, workers: &Steady<'_>) ->
         let mut solved = Vec::with_capacity(count * width);
         below.chunks(size).for_each(|row| solved.extend_from_slice(&row[start..end]));
         let right = MatRef::from_row_major_slice(&solved, count, width).transpose();
-        let shared = products::Shared::of(right, Precision::Bits24, workers);
+        let shared = products::Shared::of(right, solved.len(), Precision::Bits24, workers);
         let rows: Vec<Mutex<&mut [f32]>> = below.chunks_mut(TILE * size).map(Mutex::new).collect();
         workers.each(rows.len(), &|number| {
             let mut rows = rows[number].lock().unwrap_or_else(|poisoned| poisoned.into_inner());

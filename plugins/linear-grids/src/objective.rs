@@ -1,11 +1,11 @@
 //! The quadratic form that everything here makes small.
 
 use crate::lanes::{LANES, Line, widest};
-use crate::products::tiles_for;
+use crate::products::Shared;
 use crate::round::{Panel, turned};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
-use llmq_tiles::{Left, Precision, Right, Start, product as multiply};
+use crate::workers::{Alone, Steady};
+use faer::{MatMut, MatRef};
+use llmq_tiles::Precision;
 
 /// Columns of a tile.
 const TILE: usize = 256;
@@ -26,12 +26,8 @@ pub(crate) fn size_of_lines(lines: &[Line], gram: &[f32], columns: usize, stop: 
     let rows = stacks * LANES;
     let w = MatRef::from_row_major_slice(lines.as_flattened(), columns, rows);
     let g = MatRef::from_row_major_slice(gram, columns, columns);
-    let tiles = tiles_for(columns * columns);
     // Weights are on the right, where numbers that are bf16 already take one piece.
-    let (mut left, mut right) = (Left::default(), Right::default());
-    if tiles.is_some() {
-        right.fill(w, Precision::Bits16);
-    }
+    let w = Shared::of(w, columns * columns, Precision::Bits16, &Steady::new(&Alone));
     let (mut sum, mut product) = (0.0, Vec::new());
     for start in (0..columns).step_by(TILE) {
         if stop() {
@@ -47,19 +43,7 @@ pub(crate) fn size_of_lines(lines: &[Line], gram: &[f32], columns: usize, stop: 
             }
             let of_gram = g.submatrix(start, places.start, width, places.len());
             let out = MatMut::from_row_major_slice_mut(&mut product, width, rows);
-            match tiles {
-                Some(tiles) => {
-                    left.fill(of_gram, Precision::Bits16);
-                    multiply(
-                        tiles,
-                        &left,
-                        &right,
-                        Start { right_step: places.start / Left::STEP, ..Start::default() },
-                        out,
-                    );
-                }
-                None => matmul(out, Accum::Replace, of_gram, w.subrows(places.start, places.len()), 1.0, Par::Seq),
-            }
+            w.write(out, of_gram, places.start);
             sum += counts * dot(&product, lines[start * stacks..(start + width) * stacks].as_flattened());
         }
     }

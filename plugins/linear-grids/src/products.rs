@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 const WORTH_IT: usize = 1 << 11;
 
 /// Tiles, where there are any and a left factor of so many numbers is worth them.
-pub(crate) fn tiles_for(left: usize) -> Option<Tiles> {
+fn tiles_for(left: usize) -> Option<Tiles> {
     Tiles::lent().filter(|_| left >= WORTH_IT)
 }
 
@@ -50,10 +50,18 @@ fn multiply(out: MatMut<'_, f32>, a: MatRef<'_, f32>, b: MatRef<'_, f32>, precis
     let (mut left, mut right) = FACTORS.take();
     left.fill(a, precision);
     right.fill(b, precision);
+    in_tiles(tiles, &left, &right, Start::default(), out, accum);
+    keep(left, right);
+}
+
+fn in_tiles(tiles: Tiles, left: &Left, right: &Right, start: Start, out: MatMut<'_, f32>, accum: Accum) {
     match accum {
-        Accum::Replace => product(tiles, &left, &right, Start::default(), out),
-        Accum::Add => add_product(tiles, &left, &right, Start::default(), out),
+        Accum::Replace => product(tiles, left, right, start, out),
+        Accum::Add => add_product(tiles, left, right, start, out),
     }
+}
+
+fn keep(left: Left, right: Right) {
     if left.held_bytes() + right.held_bytes() <= KEPT {
         FACTORS.set((left, right));
     }
@@ -66,9 +74,9 @@ pub(crate) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    /// Cuts it, in the workers' threads.
-    pub(crate) fn of(b: MatRef<'a, f32>, precision: Precision, workers: &Steady<'_>) -> Shared<'a> {
-        let cut = tiles_for(b.nrows() * b.ncols()).map(|tiles| {
+    /// Cuts it, in the workers' threads, if left factors of so many numbers are worth it.
+    pub(crate) fn of(b: MatRef<'a, f32>, left: usize, precision: Precision, workers: &Steady<'_>) -> Shared<'a> {
+        let cut = tiles_for(left).map(|tiles| {
             let mut right = Right::default();
             let parts: Vec<Mutex<Option<Part>>> =
                 right.parts(b, precision).into_iter().map(|part| Mutex::new(Some(part))).collect();
@@ -84,18 +92,23 @@ impl<'a> Shared<'a> {
 
     /// out += a b, with as many columns of b as `out` has.
     pub(crate) fn add(&self, out: MatMut<'_, f32>, a: MatRef<'_, f32>) {
-        match &self.cut {
-            None => {
-                let b = self.b.subcols(0, out.ncols());
-                matmul(out, Accum::Add, a, b, 1.0, Par::Seq);
-            }
-            Some((tiles, right)) => {
-                let (mut left, other) = FACTORS.take();
-                left.fill(a, right.precision());
-                add_product(*tiles, &left, right, Start::default(), out);
-                FACTORS.set((left, other));
-            }
-        }
+        self.multiply(out, a, 0, Accum::Add);
+    }
+
+    /// out = a b, with as many rows of b as `a` has columns, from `first` on, a multiple of 32.
+    pub(crate) fn write(&self, out: MatMut<'_, f32>, a: MatRef<'_, f32>, first: usize) {
+        self.multiply(out, a, first, Accum::Replace);
+    }
+
+    fn multiply(&self, out: MatMut<'_, f32>, a: MatRef<'_, f32>, first: usize, accum: Accum) {
+        let Some((tiles, right)) = &self.cut else {
+            let b = self.b.submatrix(first, 0, a.ncols(), out.ncols());
+            return matmul(out, accum, a, b, 1.0, Par::Seq);
+        };
+        let (mut left, other) = FACTORS.take();
+        left.fill(a, right.precision());
+        in_tiles(*tiles, &left, right, Start { step: first / Left::STEP, ..Start::default() }, out, accum);
+        keep(left, other);
     }
 }
 
@@ -118,7 +131,8 @@ mod tests {
                 write(MatMut::from_row_major_slice_mut(&mut written, rows, columns), a, b, precision);
                 let mut shared = start.clone();
                 let steady = Steady::new(&Alone);
-                Shared::of(b, precision, &steady).add(MatMut::from_row_major_slice_mut(&mut shared, rows, columns), a);
+                Shared::of(b, rows * depth, precision, &steady)
+                    .add(MatMut::from_row_major_slice_mut(&mut shared, rows, columns), a);
                 assert!(shared.iter().zip(&added).all(|(a, b)| (a - b).abs() < most * depth as f32), "shared or not");
                 for (index, (found, start)) in added.iter().zip(&start).enumerate() {
                     assert!((found - start - written[index]).abs() < 4e-7 * depth as f32, "written and added");

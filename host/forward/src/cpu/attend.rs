@@ -179,7 +179,7 @@ impl Products for Cut<'_> {
     fn sums(&self, weights: MatRef<'_, f32>, keys: Range<usize>, out: MatMut<'_, f32>) {
         left(|left| {
             left.fill(weights, self.values.precision());
-            let start = Start { right_step: keys.start / BLOCK, ..Start::default() };
+            let start = Start { step: keys.start / BLOCK, ..Start::default() };
             product(self.tiles, left, self.values, start, out);
         });
     }

@@ -6,7 +6,6 @@
 //! not depend on the tokens beside it either; elsewhere faer's products in f32 do.
 
 use super::Cpu;
-use super::activate::activate;
 use super::scratch::scratch;
 use super::spare;
 use super::tiled::{PIECES, Way, gated_in_tiles, in_tiles, is_small};
@@ -28,34 +27,30 @@ pub(super) fn linears(
     linears: &[&Linear],
     weights: &dyn Weights,
 ) -> Result<Vec<Rows>, ForwardError> {
-    let way = Tiles::lent().map(|tiles| Way { tiles, precision: device.precision, kept: &device.kept, pieces: PIECES });
-    linears_with(way, x, linears, weights)
+    linears_with(device.way(), x, linears, weights)
 }
 
-/// activation(gate(x)) * up(x): at once for small matrices in tiles, a few tokens after the others.
+impl Cpu {
+    /// How it multiplies in tile registers, if there are any.
+    fn way(&self) -> Option<Way<'_>> {
+        Tiles::lent().map(|tiles| Way { tiles, precision: self.precision, kept: &self.kept, pieces: PIECES })
+    }
+}
+
+/// activation(gate(x)) * up(x) of small matrices in tiles, a few tokens after the others.
 pub(super) fn gated(
     device: &Cpu,
     x: &Rows,
     (gate, up): (&Linear, &Linear),
     activation: Activation,
     weights: &dyn Weights,
-) -> Result<Rows, ForwardError> {
+) -> Result<Option<Rows>, ForwardError> {
     let same = gate.inputs == x.columns && up.inputs == x.columns && gate.outputs == up.outputs;
     let plain = gate.bias.is_none() && up.bias.is_none() && !x.values.is_empty();
     let small = [gate, up].iter().all(|linear| is_small(linear));
-    if let (Some(tiles), true) = (Tiles::lent(), same && plain && small && up.outputs > 0) {
-        let way = Way { tiles, precision: device.precision, kept: &device.kept, pieces: PIECES };
-        return gated_in_tiles(way, x, (gate, up), activation, weights);
-    }
-    let mut all = linears(device, x, &[gate, up], weights)?;
-    match (all.pop(), all.pop()) {
-        (Some(mut up), Some(gate)) => {
-            activate(activation, Some(&gate), &mut up);
-            spare::discard(gate);
-            Ok(up)
-        }
-        _ => Err(ForwardError::Shape { what: "the results of linear layers", found: all.len(), expected: 2 }),
-    }
+    let fits = same && plain && small && up.outputs > 0;
+    let way = device.way().filter(|_| fits);
+    way.map(|way| gated_in_tiles(way, x, (gate, up), activation, weights)).transpose()
 }
 
 /// With tile registers or without.
@@ -136,6 +131,7 @@ fn product(x: MatRef<'_, f32>, w: MatRef<'_, f32>, out: MatMut<'_, f32>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::activate::activate;
     use super::*;
     use crate::{Vector, WeightsError};
     use llmq_tiles::Precision;
@@ -208,7 +204,9 @@ mod tests {
             let found = gated(&device, &x, (&gate, &up), Activation::Silu, &weights).unwrap();
             let [gate, mut expected] = linears(&device, &x, &[&gate, &up], &weights).unwrap().try_into().unwrap();
             activate(Activation::Silu, Some(&gate), &mut expected);
-            assert_eq!(found, expected);
+            // At once where there are tiles and nothing to add in between.
+            let at_once = Tiles::lent().is_some() && bias.is_none();
+            assert_eq!(found, at_once.then_some(expected));
         }
     }
 }

@@ -65,7 +65,7 @@ impl Device for Cpu {
         (gate, up): (&Linear, &Linear),
         activation: Activation,
         weights: &dyn Weights,
-    ) -> Result<Rows, ForwardError> {
+    ) -> Result<Option<Rows>, ForwardError> {
         linear::gated(self, x, (gate, up), activation, weights)
     }
 
